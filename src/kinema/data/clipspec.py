@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -38,11 +38,12 @@ class ClipSpec:
 
     - `frames`: pictures in a clip (T). `fps`: pictures a second. `span` is their product in seconds.
     - `height`, `width`: pixels of a picture.
-    - `resize`: `stretch` to the size, `crop` the centre after scaling the shorter side, or `pad` with grey (letterbox).
-    - `colour`: `rgb`; `gray` (three equal channels); or `gray_stack`: the three channels are the grey pictures of now,
-      of `1 / (fps * substeps)` seconds before and of twice that, oldest first, so that an image network trained on
-      colours sees short motion in one pass (Kim et al., "Capturing Temporal Information in a Single Frame: Channel
-      Sampling Strategies for Action Recognition", BMVC 2022).
+    - `resize`: `stretch` to the size, `crop` the centre after scaling the shorter side, or `pad` with grey
+    (letterbox).
+    - `colour`: `rgb`; `gray` (three equal channels); or `gray_stack`: the three channels are the grey
+    pictures of now, of `1 / (fps * substeps)` seconds before and of twice that, oldest first, so that an
+    image network trained on colours sees short motion in one pass (Kim et al., "Capturing Temporal
+    Information in a Single Frame: Channel Sampling Strategies for Action Recognition", BMVC 2022).
     - `substeps`: how many frames are read for each picture; only `gray_stack` needs more than one.
     - `mean`, `std`: per channel, of values scaled to 0..1.
 
@@ -121,11 +122,20 @@ class ClipSpec:
             return min(width - self.width, height - self.height) == 0
         return self.resize == "pad" and max(width - self.width, height - self.height) == 0
 
-    def pictures(self, source: Source, start: float = 0.0, end: float | None = None) -> Iterator[Picture]:
-        """Yield a `Picture` every `1 / fps` seconds of `source` between `start` and `end` (seconds)."""
+    def pictures(
+        self,
+        source: Source,
+        start: float = 0.0,
+        end: float | None = None,
+        seen: Callable[[int, float], None] | None = None,
+    ) -> Iterator[Picture]:
+        """Yield a `Picture` every `1 / fps` seconds of `source` between `start` and `end` (seconds).
+
+        `seen(index, time)` is called for every frame that is decoded on the way, wanted or not.
+        """
         assembler = PictureAssembler(self)
         size = self.read_size(source.size)
-        for frame in source.frames(start=start, end=end, fps=self.read_fps, size=size):
+        for frame in source.frames(start=start, end=end, fps=self.read_fps, size=size, seen=seen):
             picture = assembler.push(frame)
             if picture is not None:
                 yield picture
@@ -142,7 +152,9 @@ class ClipSpec:
         shift = torch.tensor(
             [-m / s for m, s in zip(self.mean, self.std, strict=True)], dtype=torch.float32, device=pictures.device
         )
-        return (pictures.to(torch.float32) * scale + shift).movedim(-1, -3)
+        last = pictures.ndim - 1  # positive places, since exporters refuse negative ones
+        places = (*range(last - 2), last, last - 2, last - 1)
+        return (pictures.to(torch.float32) * scale + shift).permute(places)
 
     def clip(self, pictures: torch.Tensor) -> torch.Tensor:
         """Turn uint8 `(B, T, H, W, 3)` into the float32 `(B, 3, T, H, W)` that `VideoModel.forward` takes."""

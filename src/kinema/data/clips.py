@@ -1,0 +1,43 @@
+"""Clips of pixels: where in a segment a clip starts, and its pictures."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kinema.data.clipspec import ClipSpec
+from kinema.data.manifest import Segment
+from kinema.errors import DataError
+from kinema.video import open_source
+
+
+def draw_start(segment: Segment, spec: ClipSpec, rng: np.random.Generator | None = None) -> float:
+    """Return the second at which a clip of `segment` starts: anywhere it fits with `rng`, else in the middle.
+
+    A segment shorter than the clip is taken from its start, as is one whose length nobody knows.
+    """
+    start = segment.start or 0.0
+    end = segment.end
+    if end is None:
+        with open_source(segment.video, fps=segment.extra.get("fps")) as source:
+            end = source.duration
+    room = 0.0 if end is None else max(0.0, end - start - spec.span)
+    return start + room * (0.5 if rng is None else float(rng.random()))
+
+
+def read_clip(segment: Segment, spec: ClipSpec, start: float) -> NDArray[np.uint8]:
+    """Return the pictures `(T, H, W, 3)` uint8 of the clip of `segment` that starts at `start` seconds.
+
+    Where the segment ends early the first picture is repeated before the others, as at the start of a stream.
+
+    Raises `DataError` when there is no frame at all.
+    """
+    pictures: list[NDArray[np.uint8]] = []
+    with open_source(segment.video, fps=segment.extra.get("fps")) as source:
+        for picture in spec.pictures(source, start, segment.end):
+            pictures.append(picture.image)
+            if len(pictures) == spec.frames:
+                break
+    if not pictures:
+        raise DataError(f"{segment.video}: no frame at {start:.2f} s; run kinema data check and leave it out")
+    return np.stack([pictures[0]] * (spec.frames - len(pictures)) + pictures)

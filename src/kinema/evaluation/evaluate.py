@@ -1,0 +1,90 @@
+"""Scores a trained recognizer on labelled video and writes its report."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kinema.data import Manifest, read_data
+from kinema.errors import DataError
+from kinema.evaluation.report import write_report
+from kinema.evaluation.scores import Scores
+from kinema.evaluation.summary import ReportData, SplitScores
+from kinema.files import write_json
+
+if TYPE_CHECKING:
+    from kinema.models import Recognizer
+
+
+def evaluate(
+    recognizer: Recognizer | str | os.PathLike[str],
+    data: Manifest | str | os.PathLike[str],
+    *,
+    out: str | os.PathLike[str] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> dict[str, Any]:
+    """Score a recognizer on labelled data; return the report's numbers, and write report.html and results.json to `out`.
+
+    Rows of the manifest keep their splits; rows without one count as test. Features come from the cache where the same
+    videos have been seen. Raises `DataError` when a label is not a class of the recognizer, or nothing can be read.
+    """
+    from kinema.models import Recognizer
+    from kinema.training.features import FeatureCache
+    from kinema.training.scoring import score_tracks
+
+    if not isinstance(recognizer, Recognizer):
+        recognizer = Recognizer.load(recognizer)
+    manifest = data if isinstance(data, Manifest) else read_data(data)
+    unknown = [label for label in manifest.classes if label not in recognizer.classes]
+    if unknown:
+        raise DataError(
+            f"label '{unknown[0]}' is not a class of this recognizer ({', '.join(recognizer.classes[:8])}); "
+            "leave such rows out, or train with them"
+        )
+    manifest = manifest.replace(manifest.table.assign(split=manifest.table["split"].fillna("test")))
+    cache = FeatureCache(recognizer.factorised.backbone, recognizer.spec, recognizer.embedder)
+    extraction = cache.extract([s for s in manifest.segments() if s.label is not None], progress=progress)
+    tracks = extraction.readable()
+    if not tracks:
+        raise DataError(f"no labelled video could be read; first: {(extraction.problems or ['no labelled row'])[0]}")
+    scores = score_tracks(recognizer.factorised, tracks, recognizer.classes)
+    report = ReportData(
+        classes=recognizer.classes,
+        protocol=protocol_sentence(recognizer, "as the manifest gives them"),
+        splits=split_scores(scores),
+        root=manifest.root,
+        temperature=recognizer.temperature,
+        params={"model": recognizer.name, **recognizer.settings},
+        provenance={**recognizer.provenance, "evaluated data": manifest.fingerprint()},
+        data_description=manifest.describe() + "".join(f"\nnot readable: {line}" for line in extraction.problems),
+    )
+    return publish(report, Path(out) if out is not None else None)
+
+
+def split_scores(scores: Scores) -> dict[str, SplitScores]:
+    """Divide clip-level scores by their split."""
+    names = [name for name in ("train", "valid", "test") if (scores.table["split"] == name).any()]
+    return {name: SplitScores(clip=scores.filter(split=name)) for name in names}
+
+
+def protocol_sentence(recognizer: Recognizer, splits: str) -> str:
+    """Say what was measured: splits, the clip, and how clips become a video's answer."""
+    spec = recognizer.spec
+    return (
+        f"Splits: {splits}. A clip is {spec.frames} pictures at {spec.fps:g} a second ({spec.span:g} s); clip-level counts "
+        "every window of a segment, video-level the mean of their calibrated probabilities, one answer a segment."
+    )
+
+
+def publish(report: ReportData, folder: Path | None, extra: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Compute the numbers, write `report.html` and `results.json` when `folder` is given, and return them."""
+    from kinema.evaluation.summary import summarise
+
+    found = {**(extra or {}), "report": summarise(report)}
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_report(folder, report)
+        write_json(folder / "results.json", found)
+    return found

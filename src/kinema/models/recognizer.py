@@ -1,0 +1,240 @@
+"""Recognizer: a model with its ClipSpec, its classes and where it comes from, as a folder that loads anywhere."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from kinema.data.clipspec import ClipSpec, Picture
+from kinema.errors import DataError, UsageError
+from kinema.files import atomic_path, write_json
+from kinema.models.base import FactorisedModel, VideoModel, windows
+from kinema.models.embedder import Embedder, create_embedder
+from kinema.models.prediction import Job, Prediction, TimelineChunk
+from kinema.models.registry import create_model, model_entry
+from kinema.models.timeline import embed_jobs
+from kinema.video import Source, open_source
+
+_FORMAT = 1
+
+
+@dataclass
+class StreamRow:
+    """One sampled moment of a stream: `time` in seconds, `probabilities` `(K,)`, the picture, and seconds of inference."""
+
+    time: float
+    probabilities: NDArray[np.float32]
+    picture: NDArray[np.uint8]
+    seconds: float
+
+
+@dataclass
+class Recognizer:
+    """A trained model that carries everything needed to use it.
+
+    `recognizer.json` holds the model's name and settings, the ClipSpec, the classes in the order of the logits, the
+    calibration temperature, thresholds and the provenance; `weights.safetensors` all tensors. There is no pickle.
+
+    >>> recognizer = Recognizer.load("runs/demo")  # doctest: +SKIP
+    >>> recognizer.predict("clip.mp4").label  # doctest: +SKIP
+    'walking'
+    """
+
+    name: str
+    model: VideoModel
+    spec: ClipSpec
+    classes: list[str]
+    settings: dict[str, Any] = field(default_factory=dict)
+    temperature: float = 1.0
+    thresholds: dict[str, float] = field(default_factory=dict)
+    provenance: dict[str, Any] = field(default_factory=dict)
+    device: str = "auto"
+    _embedder: Embedder | None = field(default=None, repr=False)
+
+    @classmethod
+    def create(cls, name: str, classes: Sequence[str], spec: ClipSpec | None = None, **settings: Any) -> Recognizer:
+        """Build an untrained recognizer of a registered model."""
+        spec = spec or model_entry(name).spec
+        model = create_model(name, len(classes), spec, **settings)
+        return cls(name, model, spec, list(classes), settings)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], device: str = "auto") -> Recognizer:
+        """Read a recognizer's folder, or a run folder that has one.
+
+        Raises `DataError` when it is incomplete, damaged or written by a newer version.
+        """
+        folder = _find(Path(path))
+        try:
+            stored = json.loads((folder / "recognizer.json").read_text(encoding="utf-8"))
+            if stored["format"] > _FORMAT:
+                raise DataError(f"{folder}: written by a newer kinema (format {stored['format']}); upgrade kinema")
+            spec = ClipSpec.from_dict(stored["clip"])
+            name, settings, classes = stored["model"], stored["settings"], list(stored["classes"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise DataError(f"{folder / 'recognizer.json'}: damaged ({error}); train again or restore the file") from error
+        build = dict(settings)
+        if "weights" in model_entry(name).settings:
+            build["weights"] = "none"  # all tensors come from the file below
+        model = create_model(name, len(classes), spec, **build)
+        _load_tensors(model, folder / "weights.safetensors")
+        model.eval()
+        return cls(
+            name, model, spec, classes, settings,
+            float(stored["temperature"]), dict(stored["thresholds"]), dict(stored["provenance"]), device,
+        )  # fmt: skip
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the recognizer's folder; the JSON comes last, so that a folder with it is whole."""
+        from safetensors.torch import save_file
+
+        folder = Path(path)
+        state = {key: value.detach().cpu().contiguous() for key, value in self.model.state_dict().items()}
+        with atomic_path(folder / "weights.safetensors") as temporary:
+            save_file(state, temporary)
+        write_json(
+            folder / "recognizer.json",
+            {
+                "format": _FORMAT,
+                "model": self.name,
+                "settings": self.settings,
+                "clip": self.spec.to_dict(),
+                "classes": self.classes,
+                "temperature": self.temperature,
+                "thresholds": self.thresholds,
+                "provenance": self.provenance,
+            },
+        )
+        return folder
+
+    @property
+    def embedder(self) -> Embedder:
+        """What computes the features of single pictures; created when first used."""
+        if self._embedder is None:
+            self._embedder = create_embedder(self.factorised.backbone, self.spec, self.device)
+        return self._embedder
+
+    def forget_embedder(self) -> None:
+        """Make the next use of `embedder` take the weights as they are now."""
+        self._embedder = None
+
+    def probabilities(self, logits: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the calibrated probabilities `(..., K)` of logits `(..., K)`."""
+        scaled = logits / self.temperature
+        scaled = np.exp(scaled - scaled.max(axis=-1, keepdims=True))
+        result: NDArray[np.float32] = (scaled / scaled.sum(axis=-1, keepdims=True)).astype(np.float32)
+        return result
+
+    def predict(
+        self, video: str | os.PathLike[str] | Source, start: float | None = None, end: float | None = None
+    ) -> Prediction:
+        """Look at a whole video, or at its seconds from `start` to `end`.
+
+        Raises `DataError` when it cannot be read or has no frame there.
+        """
+        job = Job(video if isinstance(video, Source) else Path(video), start, end)
+        chunks = list(self.timeline([job]))
+        if chunks[-1].error is not None:
+            raise chunks[-1].error
+        logits = np.concatenate([chunk.logits for chunk in chunks])
+        return Prediction(
+            self.classes,
+            np.concatenate([chunk.times for chunk in chunks]),
+            self.probabilities(logits),
+            np.concatenate([chunk.full for chunk in chunks]),
+        )
+
+    def timeline(self, jobs: Sequence[Job], *, batch_size: int = 16) -> Iterator[TimelineChunk]:
+        """Yield the logits of every window of all jobs as they come; memory does not grow with a video's length."""
+        model = self.factorised
+        rings: dict[int, torch.Tensor] = {}
+        counts: dict[int, int] = {}
+        for chunk in embed_jobs(jobs, self.spec, self.embedder, batch_size=batch_size):
+            seen = counts.get(chunk.job, 0)
+            count = len(chunk.times)
+            logits = np.zeros((0, len(self.classes)), np.float32)
+            if count:
+                features = torch.from_numpy(np.ascontiguousarray(chunk.features))
+                history = rings.get(chunk.job)
+                logits = self._classify(windows(features, model.frames, history))
+                known = features if history is None else torch.cat([history, features])
+                rings[chunk.job] = known[-max(1, model.frames - 1) :].clone()
+                counts[chunk.job] = seen + count
+            full = np.arange(seen + 1, seen + count + 1) >= model.frames
+            error = chunk.error
+            if chunk.last:
+                rings.pop(chunk.job, None)
+                if error is None and counts.pop(chunk.job, 0) == 0:
+                    error = _nothing_seen(jobs[chunk.job])
+            yield TimelineChunk(
+                chunk.job, chunk.times, logits, full, chunk.frame_times, chunk.frame_indices, chunk.last, error
+            )
+
+    def stream(self, source: Source | str | os.PathLike[str]) -> Iterator[StreamRow]:
+        """Yield a row for each sampled moment as soon as its frame arrives, at one backbone pass each.
+
+        The probabilities are those that `predict` gives for the window that ends at that moment.
+        """
+        opened = source if isinstance(source, Source) else open_source(source)
+        model = self.factorised
+        state: torch.Tensor | None = None
+        with torch.inference_mode():
+            for picture in self.spec.pictures(opened):
+                began = time.perf_counter()
+                logits, state = model.step(torch.from_numpy(self._embed_one(picture)), state)
+                probabilities = self.probabilities(logits.numpy()[0])
+                yield StreamRow(picture.time, probabilities, picture.image, time.perf_counter() - began)
+
+    @torch.inference_mode()
+    def _classify(self, clips: torch.Tensor) -> NDArray[np.float32]:
+        self.model.eval()
+        logits = [self.factorised.classify(part) for part in clips.split(64)]
+        result: NDArray[np.float32] = torch.cat(logits).float().numpy()
+        return result
+
+    def _embed_one(self, picture: Picture) -> NDArray[np.float32]:
+        return self.embedder(picture.image[None])
+
+    @property
+    def factorised(self) -> FactorisedModel:
+        """The model, where it has features of single pictures; `UsageError` where it has none."""
+        if not isinstance(self.model, FactorisedModel):
+            raise UsageError(f"model '{self.name}' has no frame features: it cannot be streamed")
+        return self.model
+
+
+def _find(path: Path) -> Path:
+    for folder in (path, path / "recognizer"):
+        if (folder / "recognizer.json").is_file():
+            return folder
+    if not path.exists():
+        raise DataError(f"{path}: no such folder; give a run folder, such as runs/demo, or a recognizer's folder")
+    raise DataError(f"{path}: holds no recognizer.json; give a run folder whose training ended, or train one")
+
+
+def _load_tensors(model: VideoModel, path: Path) -> None:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        model.load_state_dict(load_file(path))
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: missing; the recognizer is incomplete, copy its whole folder") from error
+    except (SafetensorError, RuntimeError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise DataError(f"{path}: does not fit its recognizer.json ({reason}); copy the whole folder again") from error
+
+
+def _nothing_seen(job: Job) -> DataError:
+    name = job.video.name if isinstance(job.video, Source) else job.video
+    where = "" if job.start is None and job.end is None else f" between {job.start or 0:g} s and {job.end or 'the end'}"
+    return DataError(f"{name}: no frame could be decoded{where}; leave it out, or encode it again")

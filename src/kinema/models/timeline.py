@@ -1,0 +1,163 @@
+"""Pictures of many videos through one model: decoding threads, batches across videos, memory that stays flat."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kinema.data.clipspec import ClipSpec, Picture
+from kinema.errors import DataError, KinemaError
+from kinema.models.prediction import Job
+from kinema.video import Source, open_source
+
+_POLL = 0.2  # seconds between looks at whether the consumer has gone
+
+
+@dataclass
+class FeatureChunk:
+    """The next features `(n, D)` of one job, their `times` `(n,)`, and the frames decoded since the last chunk."""
+
+    job: int
+    times: NDArray[np.float64]
+    features: NDArray[np.float32]
+    frame_times: NDArray[np.float64]
+    frame_indices: NDArray[np.int64]
+    last: bool = False
+    error: KinemaError | None = None
+
+
+@dataclass
+class _Item:
+    """A picture, or the end of a job (`picture` None)."""
+
+    job: int
+    picture: Picture | None
+    frames: list[tuple[int, float]]
+    error: KinemaError | None = None
+
+
+@dataclass
+class _Pending:
+    times: list[float] = field(default_factory=list)
+    frames: list[tuple[int, float]] = field(default_factory=list)
+    rows: list[int] = field(default_factory=list)
+    last: bool = False
+    error: KinemaError | None = None
+
+
+def embed_jobs(
+    jobs: Sequence[Job],
+    spec: ClipSpec,
+    embed: Callable[[NDArray[np.uint8]], NDArray[np.float32]],
+    *,
+    batch_size: int = 16,
+    decoders: int = 2,
+    prepare: Callable[[NDArray[np.uint8]], NDArray[np.uint8]] | None = None,
+) -> Iterator[FeatureChunk]:
+    """Yield the features of all jobs, each job's chunks in order, batches filled across jobs.
+
+    `decoders` threads decode ahead by at most four batches. A job that cannot be read ends with a chunk whose `error` is set;
+    the others go on. `prepare` is applied to each picture, for a flipped copy say.
+    """
+    items: queue.Queue[_Item] = queue.Queue(maxsize=4 * batch_size)
+    stop = threading.Event()
+    waiting = iter(enumerate(jobs))
+    lock = threading.Lock()
+
+    def put(item: _Item) -> None:
+        while not stop.is_set():
+            try:
+                return items.put(item, timeout=_POLL)
+            except queue.Full:
+                continue
+
+    def decode() -> None:
+        while not stop.is_set():
+            with lock:
+                index, job = next(waiting, (-1, None))
+            if job is None:
+                return
+            frames: list[tuple[int, float]] = []
+            error: KinemaError | None = None
+            try:
+                for picture in _pictures(job, spec, frames):
+                    if stop.is_set():
+                        return
+                    put(_Item(index, picture, frames.copy()))
+                    frames.clear()
+            except KinemaError as caught:
+                error = caught
+            except Exception as caught:
+                error = DataError(f"{_name(job)}: decoding failed ({type(caught).__name__}: {caught})")
+                error.__cause__ = caught
+            put(_Item(index, None, frames, error))
+
+    threads = [threading.Thread(target=decode, daemon=True) for _ in range(max(1, min(decoders, len(jobs))))]
+    for thread in threads:
+        thread.start()
+    try:
+        open_jobs = len(jobs)
+        while open_jobs:
+            pictures: list[NDArray[np.uint8]] = []
+            pending: dict[int, _Pending] = {}
+            while open_jobs and len(pictures) < batch_size:
+                try:
+                    # Once something is at hand, a job's end is handed on rather than held until the batch is full.
+                    item = items.get(timeout=_POLL if not pictures else 2.0)
+                except queue.Empty:
+                    if pictures or not any(thread.is_alive() for thread in threads):
+                        break
+                    continue
+                entry = pending.setdefault(item.job, _Pending())
+                entry.frames += item.frames
+                if item.picture is None:
+                    entry.last, entry.error = True, item.error
+                    open_jobs -= 1
+                else:
+                    entry.times.append(item.picture.time)
+                    entry.rows.append(len(pictures))
+                    pictures.append(prepare(item.picture.image) if prepare else item.picture.image)
+            features = embed(np.stack(pictures)) if pictures else np.zeros((0, 0), np.float32)
+            for job_index, entry in pending.items():
+                yield _chunk(job_index, entry, features)
+            if not pending and open_jobs:
+                raise KinemaError("decoding threads ended early: please report this")
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join(timeout=5)
+
+
+def _chunk(job: int, entry: _Pending, features: NDArray[np.float32]) -> FeatureChunk:
+    return FeatureChunk(
+        job,
+        np.array(entry.times, np.float64),
+        features[entry.rows] if entry.rows else np.zeros((0, features.shape[-1]), np.float32),
+        np.array([time for _, time in entry.frames], np.float64),
+        np.array([index for index, _ in entry.frames], np.int64),
+        entry.last,
+        entry.error,
+    )
+
+
+def _name(job: Job) -> str:
+    return job.video.name if isinstance(job.video, Source) else str(job.video)
+
+
+def _pictures(job: Job, spec: ClipSpec, frames: list[tuple[int, float]]) -> Iterator[Picture]:
+    def seen(index: int, time: float) -> None:
+        frames.append((index, time))
+
+    settings: dict[str, Any] = {"start": job.start or 0.0, "end": job.end, "seen": seen}
+    if isinstance(job.video, Source):
+        yield from spec.pictures(job.video, **settings)
+        return
+    with open_source(Path(job.video), fps=job.fps) as source:
+        yield from spec.pictures(source, **settings)

@@ -1,0 +1,9 @@
+"""Training: features computed once, heads and backbones fitted, a run folder for each run."""
+
+from kinema.training.features import Extraction, FeatureCache, Track
+from kinema.training.fit import FitResult, fit
+from kinema.training.run_folder import Run
+from kinema.training.settings import TrainSettings
+from kinema.training.train import Listener, train
+
+__all__ = ["Extraction", "FeatureCache", "FitResult", "Listener", "Run", "Track", "TrainSettings", "fit", "train"]

@@ -1,0 +1,71 @@
+"""The settings of a training run: every one of them saved, every unknown one refused."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal
+
+from kinema.errors import UsageError, closest
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """How a model is fitted.
+
+    - `epochs`: at most; `patience`: epochs without a better valid loss before stopping (0: never stop early).
+    - `batch_size`: clips; `windows`: clips drawn from each segment an epoch.
+    - `learning_rate`: highest, reached after `warmup` (a share of all steps), then down along a cosine; `weight_decay`: AdamW's.
+    - `label_smoothing`: 0..1; `class_weights`: `balanced` weighs rare classes up, `none` does not.
+    - `flip`: also learn from mirrored pictures; switch it off where left and right are different classes.
+    - `speed`: features are also read up to this factor faster or slower; 1 switches it off.
+    - `noise`: standard deviation added to standardised features; `mixup`: Beta parameter, 0 switches it off
+      (Zhang et al., mixup, ICLR 2018).
+    - `precision`: `auto` is bf16 on a GPU and float32 on a CPU, or any of lightning's.
+    - `workers`: decoding processes or threads where pixels are read while training; 0 is the number of cores.
+
+    Raises `UsageError` for a value that cannot be.
+    """
+
+    epochs: int = 60
+    patience: int = 0
+    batch_size: int = 32
+    windows: int = 2
+    learning_rate: float = 1e-3
+    backbone_learning_rate: float = 1e-4
+    weight_decay: float = 1e-2
+    warmup: float = 0.1
+    label_smoothing: float = 0.1
+    class_weights: Literal["balanced", "none"] = "balanced"
+    flip: bool = True
+    speed: float = 1.0
+    noise: float = 0.0
+    mixup: float = 0.0
+    precision: str = "auto"
+    workers: int = 0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, lowest in (("epochs", 1), ("patience", 0), ("batch_size", 1), ("windows", 1), ("workers", 0)):
+            if not isinstance(getattr(self, name), int) or getattr(self, name) < lowest:
+                raise UsageError(f"setting {name}={getattr(self, name)!r}: give a whole number of at least {lowest}")
+        if not self.learning_rate > 0 or not self.backbone_learning_rate > 0:
+            raise UsageError("settings learning_rate and backbone_learning_rate: give numbers above 0")
+        if not 0 <= self.label_smoothing < 1 or not 0 <= self.warmup < 1:
+            raise UsageError("settings label_smoothing and warmup: give shares from 0 to below 1")
+        if self.speed < 1:
+            raise UsageError(f"setting speed={self.speed}: give a factor of at least 1")
+        if self.class_weights not in ("balanced", "none"):
+            raise UsageError(f"setting class_weights={self.class_weights!r}: give balanced or none")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all settings as JSON-ready values."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, settings: dict[str, Any]) -> TrainSettings:
+        """Return settings of a dict; an unknown one raises `UsageError` with the nearest known name."""
+        known = [field.name for field in fields(cls)]
+        for name in settings:
+            if name not in known:
+                raise UsageError(f"unknown training setting '{name}': {closest(name, known)}")
+        return cls(**settings)

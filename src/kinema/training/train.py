@@ -1,0 +1,437 @@
+"""The main job: labelled videos in; a recognizer, its honest report and a run folder out."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from kinema import __version__
+from kinema.data import Manifest, Segment, check_leaks, folds, prepare_splits, read_data
+from kinema.data.clipspec import ClipSpec
+from kinema.errors import DataError, UsageError
+from kinema.evaluation.baselines import majority_class
+from kinema.evaluation.calibration import fit_temperature
+from kinema.evaluation.cross_validation import fold_table, pool_folds
+from kinema.evaluation.evaluate import protocol_sentence, publish, split_scores
+from kinema.evaluation.scores import Scores, to_video
+from kinema.evaluation.summary import ReportData, SplitScores
+from kinema.models import FactorisedModel, Recognizer, create_head, model_entry
+from kinema.training.batches import ClipBatches, FeatureBatches
+from kinema.training.features import Extraction, FeatureCache, Track
+from kinema.training.fit import FitResult, Progress, fit
+from kinema.training.run_folder import Run, new_run_folder, write_frame_predictions, write_summary_files
+from kinema.training.scoring import score_tracks, track_logits
+from kinema.training.settings import TrainSettings
+
+DEFAULT_MODEL = "lrcn"
+
+
+@dataclass
+class Listener:
+    """What a caller wants to hear while training: `stage(text)`, `items(done, total)`, `epochs(done, total, row)`."""
+
+    stage: Callable[[str], None] = lambda text: None
+    items: Callable[[int, int], None] = lambda done, total: None
+    epochs: Progress = lambda done, total, row: None
+
+
+@dataclass
+class _Fold:
+    scores: Scores
+    baseline: Scores
+    majority: Scores
+    train_top1: float
+
+
+def train(
+    data: Manifest | str | os.PathLike[str],
+    *,
+    model: str = DEFAULT_MODEL,
+    run: str | None = None,
+    k: int | str | None = None,
+    clip: dict[str, Any] | None = None,
+    settings: TrainSettings | dict[str, Any] | None = None,
+    device: str = "auto",
+    listener: Listener | None = None,
+    **model_settings: Any,
+) -> Run:
+    """Train a recognizer on labelled videos, and write its run folder with `report.html`.
+
+    - `data`: a manifest, or a folder that `read_data` recognises. Missing splits are made by group.
+    - `model`, `model_settings`: a registered model and its settings. `clip`: changes to its ClipSpec.
+    - `run`: a name below `runs/`, or a path. `settings`: changes to `TrainSettings`.
+    - `k`: that many folds, or `"group"` to hold out one group at a time. Every item is then tested once by a model that
+      has not seen its group, and the recognizer that is kept has learned from all items.
+    - `device`: `auto`, `cpu`, `torch` (torch on the CPU) or `cuda`.
+
+    >>> run = train("videos/", run="first")  # doctest: +SKIP
+    >>> run.accuracy  # doctest: +SKIP
+    0.93
+
+    Raises `DataError` for data that cannot be learned from, `UsageError` for settings that do not exist.
+    """
+    listener = listener or Listener()
+    began = time.monotonic()
+    settings = settings if isinstance(settings, TrainSettings) else TrainSettings.from_dict(settings or {})
+    manifest = _labelled(data if isinstance(data, Manifest) else read_data(data))
+    spec = ClipSpec.from_dict({**model_entry(model).spec.to_dict(), **(clip or {})})
+    torch.manual_seed(settings.seed)
+    recognizer = Recognizer.create(model, manifest.classes, spec, **model_settings)
+    recognizer.device = device
+    manifest = manifest if k is not None else prepare_splits(manifest, seed=settings.seed)
+    folder = new_run_folder(run, Path(manifest.source).stem if manifest.source else "run")
+
+    frozen = isinstance(recognizer.model, FactorisedModel) and recognizer.model.backbone.frozen
+    work = _Work(recognizer, manifest, settings, device, listener)
+    if not frozen and k is not None:
+        raise UsageError("folds need a frozen backbone: leave out --folds, or set freeze=true")
+    if frozen:
+        work.extract()
+    if k is None:
+        result, report = work.fit_splits(folder / "tensorboard", frozen)
+    else:
+        result, report = work.fit_folds(k, folder / "tensorboard")
+
+    recognizer.provenance = _provenance(manifest, settings, report, time.monotonic() - began)
+    params = {
+        "architecture": model,
+        "data": manifest.source,
+        "model": {**recognizer.settings},
+        "clip": spec.to_dict(),
+        "training": settings.to_dict(),
+        "folds": k,
+        "classes": manifest.classes,
+    }
+    listener.stage("writing the report")
+    report.params = _flat(params)
+    report.provenance = {key: value for key, value in recognizer.provenance.items() if key != "metrics"}
+    recognizer.save(folder / "recognizer")
+    write_summary_files(folder, recognizer, params, result.history)
+    manifest.write(folder / "data.csv")
+    note = write_frame_predictions(folder / "frame_predictions.csv", recognizer, *work.timelines())
+    extra = _s4_results(recognizer, work, settings, result, folder, time.monotonic() - began)
+    if note:
+        extra["note"] = note
+    results = publish(report, folder, extra)
+    recognizer.provenance["metrics"] = _headline(results["report"])
+    recognizer.save(folder / "recognizer")
+    return Run(folder, recognizer, results)
+
+
+class _Work:
+    """One training: its data, its features and the fits made of them."""
+
+    def __init__(
+        self, recognizer: Recognizer, manifest: Manifest, settings: TrainSettings, device: str, listener: Listener
+    ) -> None:
+        self.recognizer, self.manifest, self.settings = recognizer, manifest, settings
+        self.device, self.listener = device, listener
+        self.classes = recognizer.classes
+        self.extraction: Extraction | None = None
+        self.tracks: list[Track] = []
+        self.mirrored: list[Track] = []
+
+    def extract(self) -> None:
+        """Compute or find the features of every segment, and of its mirror image."""
+        model = self.recognizer.factorised
+        self.listener.stage("preparing the backbone")
+        cache = FeatureCache(model.backbone, self.recognizer.spec, self.recognizer.embedder)
+        segments = self.manifest.segments()
+        self.listener.stage("extracting features")
+        self.extraction = cache.extract(segments, progress=self.listener.items)
+        readable = [i for i, track in enumerate(self.extraction.tracks) if track is not None]
+        self.tracks = self.extraction.readable()
+        if not self.tracks:
+            raise DataError(f"none of {len(segments)} videos could be read; first: {self.extraction.problems[0]}")
+        if self.settings.flip:
+            self.listener.stage("extracting features of mirrored pictures")
+            mirrored = cache.extract([segments[i] for i in readable], mirrored=True, progress=self.listener.items)
+            self.mirrored = mirrored.readable()
+            if len(self.mirrored) != len(self.tracks):
+                raise DataError("a video changed while it was read: run again")
+        _refuse_unlearnable([track.segment for track in self.tracks], self.extraction.problems)
+
+    def fit_splits(self, log_folder: Path, frozen: bool) -> tuple[FitResult, ReportData]:
+        """Fit on train, choose on valid, report all splits."""
+        if not frozen:
+            return self._fit_pixels(log_folder)
+        model = self.recognizer.factorised
+        train, valid = self._of("train"), self._of("valid")
+        self.listener.stage("training")
+        result = self._fit_head(model, train, valid, log_folder, self.listener.epochs)
+        return result, self._report(result, train, valid)
+
+    def _report(self, result: FitResult, train: list[int], valid: list[int]) -> ReportData:
+        model = self.recognizer.factorised
+        self.listener.stage("measuring")
+        scores = score_tracks(model, self.tracks, self.classes)
+        baseline = self._frame_average(train, valid)
+        base_scores = score_tracks(baseline, self.tracks, self.classes)
+        splits = split_scores(scores)
+        temperature = fit_temperature(splits["valid"].clip).temperature if "valid" in splits else None  # type: ignore[arg-type]
+        self.recognizer.temperature = temperature or 1.0
+        labels = [self.tracks[i].segment.label for i in train]
+        return ReportData(
+            classes=self.classes,
+            protocol=protocol_sentence(self.recognizer, "; ".join(self.manifest.notes) or "as given"),
+            splits=splits,
+            root=self.manifest.root,
+            baselines={
+                "majority class": {n: majority_class(labels, to_video(p.clip)) for n, p in splits.items()},  # type: ignore[arg-type,misc]
+                "frame averaging": {n: p.clip for n, p in split_scores(base_scores).items()},  # type: ignore[misc]
+            },
+            history=result.history,
+            best_epoch=result.best_epoch,
+            temperature=temperature,
+            selected_on_valid=bool(valid),
+            data_description=self._description(),
+            leaks=[str(leak) for leak in check_leaks(self.manifest)],
+        )
+
+    def fit_folds(self, k: int | str, log_folder: Path) -> tuple[FitResult, ReportData]:
+        """Hold out each fold once; then fit on everything, for the recognizer that is kept."""
+        parts: list[_Fold] = []
+        divided = folds(self._manifest_of_tracks(), k, seed=self.settings.seed)
+        self.listener.stage(f"training {len(divided)} folds")
+        for number, fold in enumerate(divided):
+            split = fold.table["split"].tolist()
+            train = [i for i, name in enumerate(split) if name == "train"]
+            test = [i for i, name in enumerate(split) if name == "test"]
+            parts.append(self._fold(train, test))
+            self.listener.items(number + 1, len(divided))
+        self.listener.stage("training on all items")
+        everything = list(range(len(self.tracks)))
+        result = self._fit_head(self.recognizer.factorised, everything, [], log_folder, self.listener.epochs)
+        self.listener.stage("measuring")
+        pooled = pool_folds([part.scores for part in parts])
+        video = [to_video(part.scores) for part in parts]
+        table = fold_table(video, train_top1=[part.train_top1 for part in parts])
+        temperature = fit_temperature(pooled).temperature
+        self.recognizer.temperature = temperature
+        what = "one group held out at a time" if k == "group" else f"{len(divided)} folds, groups kept whole"
+        report = ReportData(
+            classes=self.classes,
+            protocol=protocol_sentence(self.recognizer, f"cross-validation, {what}; no setting was chosen on the folds"),
+            splits={"test": SplitScores(clip=pooled, video=to_video(pooled))},
+            root=self.manifest.root,
+            baselines={
+                "majority class": {"test": pool_folds([part.majority for part in parts])},
+                "frame averaging": {"test": to_video(pool_folds([part.baseline for part in parts]))},
+            },
+            history=result.history,
+            best_epoch=result.best_epoch,
+            selected_on_valid=False,
+            data_description=self._description(),
+            folds=table,
+        )
+        return result, report
+
+    def timelines(self) -> tuple[list[Track], list[np.ndarray]]:
+        """Return every track with its logits `(n, K)`, one row a sampled time."""
+        model = self.recognizer.factorised
+        return self.tracks, [track_logits(model, track) for track in self.tracks]
+
+    def _fold(self, train: list[int], test: list[int]) -> _Fold:
+        torch.manual_seed(self.settings.seed)
+        fresh = Recognizer.create(
+            self.recognizer.name, self.classes, self.recognizer.spec, **{**self.recognizer.settings, **_unweighted(self.recognizer)}
+        ).factorised
+        fresh.backbone = self.recognizer.factorised.backbone
+        self._fit_head(fresh, train, [], None, None)
+        tested = self._as_test(test)
+        scores = score_tracks(fresh, tested, self.classes)
+        baseline = score_tracks(self._frame_average(train, []), tested, self.classes)
+        learned = to_video(score_tracks(fresh, [self.tracks[i] for i in train], self.classes))
+        labels = [self.tracks[i].segment.label for i in train]
+        majority = majority_class(labels, to_video(scores))  # type: ignore[arg-type]
+        return _Fold(scores, baseline, majority, float((learned.predictions == learned.targets).mean()))
+
+    def _fit_head(
+        self, model: FactorisedModel, train: list[int], valid: list[int], log: Path | None, progress: Progress | None
+    ) -> FitResult:
+        tracks = [self.tracks[i] for i in train]
+        mirrored = [self.mirrored[i] for i in train] if self.mirrored else None
+        model.head.prepare(_sample(tracks, self.settings.seed))
+        settings = self.settings if valid else replace(self.settings, patience=0)
+        targets = self._targets(train)
+        batches = FeatureBatches(
+            tracks, targets, len(self.classes), model.frames, settings=settings, mirrored=mirrored
+        )
+        checked = FeatureBatches([self.tracks[i] for i in valid], self._targets(valid), len(self.classes), model.frames)
+        return fit(
+            model, batches, checked if valid else None, settings, device=self.device, log_folder=log, progress=progress
+        )
+
+    def _frame_average(self, train: list[int], valid: list[int]) -> FactorisedModel:
+        """The baseline without time: a linear classifier of the mean of the same features."""
+        torch.manual_seed(self.settings.seed)
+        model = self.recognizer.factorised
+        head = create_head("mean", model.backbone.dim, len(self.classes), model.frames)
+        baseline = FactorisedModel(len(self.classes), model.frames, model.backbone, head)
+        self._fit_head(baseline, train, valid, None, None)
+        return baseline
+
+    def _fit_pixels(self, log_folder: Path) -> tuple[FitResult, ReportData]:
+        """Train the backbone too, on clips decoded and augmented while training; then measure with its new features."""
+        from kinema.data.transforms import ClipAugmentation
+        from kinema.models import usable_cores
+
+        model, spec, settings = self.recognizer.model, self.recognizer.spec, self.settings
+        segments = self.manifest.segments()
+        _refuse_unlearnable(segments, [])
+        workers = settings.workers or usable_cores()
+        augmentation = ClipAugmentation(flip=0.5 if settings.flip else 0.0)
+        batches = []
+        for split, augment in (("train", augmentation), ("valid", None)):
+            chosen = [s for s in segments if s.split == split]
+            targets = [self.classes.index(str(s.label)) for s in chosen]
+            batches.append(
+                ClipBatches(
+                    chosen, targets, len(self.classes), spec, settings, augmentation=augment, workers=workers
+                )
+            )
+        self.listener.stage("training, backbone included")
+        valid = batches[1] if len(batches[1]) else None
+        result = fit(
+            model, batches[0], valid, settings, device=self.device, log_folder=log_folder, progress=self.listener.epochs
+        )
+        self.recognizer.forget_embedder()
+        self.settings = replace(settings, flip=False)
+        self.extract()
+        return result, self._report(result, self._of("train"), self._of("valid"))
+
+    def _of(self, split: str) -> list[int]:
+        return [i for i, track in enumerate(self.tracks) if track.segment.split == split]
+
+    def _targets(self, rows: Sequence[int]) -> list[int]:
+        return [self.classes.index(str(self.tracks[i].segment.label)) for i in rows]
+
+    def _as_test(self, rows: Sequence[int]) -> list[Track]:
+        return [replace(self.tracks[i], segment=replace(self.tracks[i].segment, split="test")) for i in rows]
+
+    def _manifest_of_tracks(self) -> Manifest:
+        rows = [track.segment.row for track in self.tracks]
+        return self.manifest.replace(self.manifest.table.iloc[rows].reset_index(drop=True))
+
+    def _description(self) -> str:
+        problems = self.extraction.problems if self.extraction else []
+        left_out = "".join(f"\nleft out, not readable: {line}" for line in problems)
+        return self.manifest.describe() + left_out
+
+
+def _labelled(manifest: Manifest) -> Manifest:
+    manifest.validate()
+    if manifest.table["label"].isna().all():
+        raise DataError(f"{manifest.source or 'the data'}: nothing is labelled; put videos into a folder a class, or fill 'label'")
+    if len(manifest.classes) < 2:
+        raise DataError(
+            f"{manifest.source or 'the data'}: only one class, '{manifest.classes[0]}'; a recognizer needs at least two"
+        )
+    return manifest
+
+
+def _refuse_unlearnable(segments: Sequence[Segment], problems: Sequence[str]) -> None:
+    learned = {s.label for s in segments if s.split in (None, "train")}
+    missing = sorted({str(s.label) for s in segments} - {str(label) for label in learned})
+    hint = f" ({len(problems)} videos could not be read, first: {problems[0]})" if problems else ""
+    if len(learned) < 2:
+        raise DataError(f"train holds readable videos of {len(learned)} class{hint}; at least two are needed")
+    if missing:
+        raise DataError(f"class '{missing[0]}' has no readable video in train{hint}; add some, or leave the class out")
+
+
+def _sample(tracks: Sequence[Track], seed: int, most: int = 20_000) -> torch.Tensor:
+    """Return up to `most` rows of features `(N, D)` of all tracks."""
+    total = sum(len(track.features) for track in tracks)
+    share = min(1.0, most / max(1, total))
+    rng = np.random.default_rng(seed)
+    rows = []
+    for track in tracks:
+        count = max(1, round(share * len(track.features)))
+        chosen = np.sort(rng.choice(len(track.features), count, replace=False))
+        rows.append(np.asarray(track.features[chosen], np.float32))
+    return torch.from_numpy(np.concatenate(rows))
+
+
+def _unweighted(recognizer: Recognizer) -> dict[str, str]:
+    return {"weights": "none"} if "weights" in model_entry(recognizer.name).settings else {}
+
+
+def _provenance(manifest: Manifest, settings: TrainSettings, report: ReportData, seconds: float) -> dict[str, Any]:
+    return {
+        "kinema": __version__,
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "data": manifest.source,
+        "data_fingerprint": manifest.fingerprint(),
+        "seed": settings.seed,
+        "seconds": round(seconds, 1),
+        "protocol": report.protocol,
+    }
+
+
+def _headline(report: dict[str, Any]) -> dict[str, Any]:
+    split = report["headline"]["split"]
+    video = report["splits"][split]["video"]
+    return {"split": split, "unit": "video", "top1": video["top1"], "interval": video.get("top1_interval"), "items": video["items"]}
+
+
+def _flat(params: dict[str, Any]) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in params.items():
+        if isinstance(value, dict):
+            flat.update({f"{key} {name}": inner for name, inner in value.items()})
+        else:
+            flat[key] = value
+    return flat
+
+
+def _s4_results(
+    recognizer: Recognizer, work: _Work, settings: TrainSettings, result: FitResult, folder: Path, seconds: float
+) -> dict[str, Any]:
+    """The fields of S4's results.json that have a meaning here; frames are counted as it counted them."""
+    best = result.history.iloc[result.best_epoch - 1]
+    frames = pd.Series([t.segment.split for t in work.tracks]).to_frame("split")
+    frames["rows"] = [len(t.frame_times) for t in work.tracks]
+    rows = frames.groupby("split")["rows"].sum()
+    found: dict[str, Any] = {
+        "architecture": recognizer.name,
+        "batch_size": settings.batch_size,
+        "data_total_rows_test": int(rows.get("test", 0)),
+        "data_total_rows_train": int(rows.get("train", 0)),
+        "data_total_rows_valid": int(rows.get("valid", 0)),
+        "fit_best_round": 1,
+        "fit_num_epochs": len(result.history),
+        "fit_best_epoch": result.best_epoch,
+        "fit_stopped_epoch1": int(result.history["epoch"].iloc[-1]),
+        "fit_interrupted": result.interrupted,
+        "fit_dt_train_duration_seconds": f"{result.seconds:.0f}",
+        "fit_train_acc": _number(best["train_accuracy"]),
+        "fit_train_loss": _number(best["train_loss"]),
+        "fit_val_acc": _number(best["valid_accuracy"]),
+        "fit_val_loss": _number(best["valid_loss"]),
+        "frame_size": [recognizer.spec.height, recognizer.spec.width],
+        "model_param_count": sum(p.numel() for p in recognizer.model.parameters()),
+        "num_features": recognizer.factorised.backbone.dim,
+        "path_model": str(folder),
+        "pretrained_model_name": recognizer.factorised.backbone.name,
+        "sequence_length": recognizer.spec.frames,
+        "clip": asdict(recognizer.spec),
+        "seconds": round(seconds, 1),
+    }
+    return found
+
+
+def _number(value: Any) -> float | None:
+    return None if pd.isna(value) else round(float(value), 6)
