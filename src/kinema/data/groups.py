@@ -12,10 +12,11 @@ from kinema.data.manifest import Manifest
 from kinema.data.readers.tables import count, listing
 from kinema.errors import UsageError, closest
 
-_HMDB_PAIRS = (
-    "brush_hair climb_stairs draw_sword fall_floor flic_flac kick_ball pull_up push_up ride_bike ride_horse "
-    "shake_hands shoot_ball shoot_bow shoot_gun sit_up swing_baseball sword_exercise"
-).split()
+_HMDB_CLASS = (
+    r"(?:brush_hair|climb_stairs|draw_sword|fall_floor|flic_flac|kick_ball|ride_bike|ride_horse|shake_hands|"
+    r"shoot_ball|shoot_bow|shoot_gun|swing_baseball|sword_exercise|[a-z]+)"
+)
+_HMDB_TRAITS = r"[fhlu]_(?:cm|nm)_np\d+_(?:fr|ba|le|ri)_(?:bad|med|goo)_\d+"
 
 
 @dataclass(frozen=True)
@@ -41,20 +42,24 @@ RULES: tuple[GroupRule, ...] = (
     # HMDB51: everything before the class is the film or video that the clip was cut from.
     GroupRule(
         "film before _CLASS_ (HMDB51)",
-        rf"^(?P<group>.+?)_(?:{'|'.join(_HMDB_PAIRS)}|[a-z]+)_[fhlu]_(?:cm|nm)_np\d+_(?:fr|ba|le|ri)_(?:bad|med|goo)_\d+$",
+        rf"^(?P<group>.+?)_{_HMDB_CLASS}_{_HMDB_TRAITS}$",
         "Turnk_r_Pippi_Michel_cartwheel_f_cm_np2_le_med_6",
     ),
     GroupRule("video id (Kinetics)", r"^(?P<group>[\w-]{11})_\d{6}_\d{6}$", "--07WQ2iBlw_000001_000011"),
-    GroupRule("VIDEO__LABEL__START-END (kinema)", r"^(?P<group>.+)__.+__[\d.]+-[\d.]+$", "long__kick__3.20-8.20"),
+    GroupRule(
+        "VIDEO__LABEL__START-END (kinema)", r"^(?P<group>.+)__.+__[\d.]+-[\d.]+$", "long__kick__3.20-8.20"
+    ),
     GroupRule(
         "personNN, subjectN (KTH and others)",
-        r"(?:^|[^a-z])(?P<group>(?:person|subject|subj|actor|participant|performer|patient|speaker|user)[ _-]?\d+)",
+        r"(?:^|[^a-z])(?P<group>(?:person|subject|subj|actor|participant|performer|patient|user)[ _-]?\d+)",
         "person09_running_d1_uncomp",
         folders=True,
     ),
     GroupRule("gNN", r"^(?P<group>.*(?:^|[_-])g\d+)(?:[_-]|$)", "kick_g07_2"),
     GroupRule(
-        "VIDEO_cNN, VIDEO_clipNN", r"^(?P<group>.+)[_-](?:c|clip|seg|segment|part|shot|scene)[_-]?\d+$", "match3_clip12"
+        "VIDEO_cNN, VIDEO_clipNN",
+        r"^(?P<group>.+)[_-](?:c|clip|seg|segment|part|shot|scene)[_-]?\d+$",
+        "match3_clip12",
     ),
 )
 
@@ -100,13 +105,14 @@ def assign_groups(
         find, what = _by_rules, "names"
     given = manifest.table["group"].tolist()
     kept = [group if what == "names" else None for group in given]
-    found = [None if group is not None else find(name) for group, name in zip(kept, manifest.table["video"], strict=True)]
+    names = manifest.table["video"].tolist()
+    found = [None if group is not None else find(name) for group, name in zip(kept, names, strict=True)]
     used = Counter(hit[1] for hit in found if hit)
     if pattern is not None and not used:
-        raise UsageError(f"groups: {what} fits no path; a path here is '{manifest.table['video'].iloc[0]}'")
+        raise UsageError(f"groups: {what} fits no path; a path here is '{names[0]}'")
     groups = [
         group if group is not None else hit[0] if hit else own_group(name)
-        for group, hit, name in zip(kept, found, manifest.table["video"], strict=True)
+        for group, hit, name in zip(kept, found, names, strict=True)
     ]
     notes = [f"groups of {count(number, 'clip')} found by {rule}" for rule, number in used.most_common()]
     alone = sum(group is None and hit is None for group, hit in zip(kept, found, strict=True))
@@ -125,7 +131,7 @@ def _alone(manifest: Manifest, alone: int, total: int) -> str:
     note = f"groups: {which} the source or the subject, so each such video is its own group"
     stems = [PurePosixPath(name).stem for name in manifest.table["video"]]
     if sum(bool(re.fullmatch(r"\D*\d+", stem)) for stem in stems) > len(stems) / 2:
-        note += "; the names are numbered: if neighbours come from one source, group them in blocks of N (--group-block N)"
+        note += "; the names are numbered: if neighbours share a source, group blocks of N of them (--group-block N)"
     return note
 
 
@@ -144,7 +150,13 @@ def _by_pattern(pattern: str) -> Callable[[str], tuple[str, str] | None]:
         match = expression.search(name)
         if match is None:
             return None
-        chosen = match["group"] if "group" in expression.groupindex else match[1] if expression.groups else match[0]
+        chosen = (
+            match["group"]
+            if "group" in expression.groupindex
+            else match[1]
+            if expression.groups
+            else match[0]
+        )
         return None if not chosen else (chosen, f"the pattern {pattern}")
 
     return find
@@ -167,7 +179,9 @@ def _by_block(manifest: Manifest, size: int) -> Callable[[str], tuple[str, str] 
 
 def _by_column(manifest: Manifest, column: str) -> Manifest:
     if column not in manifest.table.columns:
-        raise UsageError(f"groups: no column '{column}'; {closest(column, [str(c) for c in manifest.table.columns])}")
+        raise UsageError(
+            f"groups: no column '{column}'; {closest(column, [str(c) for c in manifest.table.columns])}"
+        )
     empty = [str(name) for name in manifest.table.loc[_blank(manifest, column), "video"]]
     groups = [
         own_group(name) if blank else value
@@ -183,4 +197,7 @@ def _by_column(manifest: Manifest, column: str) -> Manifest:
 
 def _blank(manifest: Manifest, column: str) -> list[bool]:
     values = manifest.table[column]
-    return [bool(missing) or str(value).strip() == "" for value, missing in zip(values, values.isna(), strict=True)]
+    return [
+        bool(missing) or str(value).strip() == ""
+        for value, missing in zip(values, values.isna(), strict=True)
+    ]

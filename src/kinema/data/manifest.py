@@ -127,12 +127,13 @@ class Manifest:
         self._refuse_duplicates(None)
         unlabelled = self.table["label"].isna()
         if 0 < unlabelled.sum() < len(self):
-            raise DataError(f"{self._source}: {at_rows(unlabelled.tolist(), None)}: no label; label or remove them")
+            where = at_rows(unlabelled.tolist(), None)
+            raise DataError(f"{self._source}: {where}: no label; label or remove them")
         for column in ("group", "video"):
             divided = self.divided(column)
             if divided:
-                what = f"{column} {listing(map(repr, divided), 3)} in more than one split"
-                raise DataError(f"{self._source}: {what}, so the test would leak; split again with kinema data split")
+                what = f"{column} {listing(map(repr, divided), 3)} in more than one split, so the test would leak"
+                raise DataError(f"{self._source}: {what}; split again with kinema data split --replace")
         return self
 
     def filter(
@@ -222,7 +223,7 @@ class Manifest:
         return hashlib.sha256("\n".join(sorted(rows)).encode()).hexdigest()
 
     def describe(self) -> str:
-        """Return a plain text table: clips of each class in each split, groups, known seconds; then warnings."""
+        """Return a plain text table: clips of each class in each split, groups, seconds; then warnings."""
         columns = [*self.splits, *(["no split"] if self.table["split"].isna().any() else [])]
         rows = [["class", *columns, "clips", "groups", "seconds"]]
         labels = [*self.classes, *([None] if self.table["label"].isna().any() else [])]
@@ -232,10 +233,13 @@ class Manifest:
         if len(labels) > 1:
             rows.append(["all", *_counts(self.table, columns)])
         clips, videos = count(len(self), "clip"), count(self.table["video"].nunique(), "video")
-        text = f"{clips} of {videos}, {count(len(self.classes), 'class', 'classes')}, {count(len(self.groups), 'group')}\n"
+        classes, groups = count(len(self.classes), "class", "classes"), count(len(self.groups), "group")
+        text = f"{clips} of {videos}, {classes}, {groups}\n"
         text += _columns(rows)
         if (self.table["end"] - self.table["start"].fillna(0)).isna().any():
-            text += "\nseconds: of the clips whose end the table gives; the others last to the end of their video"
+            text += (
+                "\nseconds: of the clips whose end the table gives; the others last to the end of their video"
+            )
         return text + "".join(f"\nwarning: {line}" for line in self.warnings())
 
     def warnings(self) -> list[str]:
@@ -252,7 +256,9 @@ class Manifest:
         clips, groups = table.groupby("label").size(), table.groupby("label")["group"].nunique()
         single = [name for name in self.classes if clips[name] == 1]
         if single:
-            found.append(f"{listing(map(repr, single))}: one clip only, so it can be trained on or tested, not both")
+            found.append(
+                f"{listing(map(repr, single))}: one clip only, so it can be trained on or tested, not both"
+            )
         lone = [name for name in self.classes if groups[name] == 1 and clips[name] > 1]
         if lone:
             found.append(f"{listing(map(repr, lone))}: all clips are of one group, so they stay in one split")
@@ -273,7 +279,8 @@ class Manifest:
         return len(self.table)
 
     def __repr__(self) -> str:
-        return f"Manifest({len(self)} segments, {len(self.classes)} classes, splits {self.splits}, root {self.root})"
+        classes = count(len(self.classes), "class", "classes")
+        return f"Manifest({count(len(self), 'segment')}, {classes}, splits {self.splits}, root {self.root})"
 
     def _repr_html_(self) -> str:
         return self.table._repr_html_()

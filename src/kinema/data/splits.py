@@ -63,7 +63,9 @@ def split_by_group(
     place = {block: name for block, name, moves in zip(blocks, given, free, strict=True) if not moves}
     moving = [block not in place for block in blocks]
     tally = _Tally.of(table[moving], [block for block, moves in zip(blocks, moving, strict=True) if moves])
-    if len(tally.blocks) < len(wanted) and not given.isna().any() or len(set(blocks)) < len(wanted):
+    if len(set(blocks)) < len(wanted) or (
+        free.any() and len(tally.blocks) < len(wanted) and not given.isna().any()
+    ):
         raise DataError(
             f"{_name(manifest)}: {count(len(tally.blocks), 'group')} cannot fill {len(wanted)} splits "
             f"({', '.join(wanted)}) without dividing one; add recordings, or ask for fewer splits"
@@ -100,10 +102,13 @@ def folds(manifest: Manifest, k: int | str, seed: int = 0, *, valid: float = 0.0
     elif isinstance(k, int) and k >= 2:
         number = k
     else:
-        raise UsageError(f"folds are a number from 2 up, or 'group' to leave one group out at a time, not {k!r}")
+        raise UsageError(
+            f"folds are a number from 2 up, or 'group' to leave one group out at a time, not {k!r}"
+        )
     if len(tally.blocks) < max(number, 2):
         have = count(len(tally.blocks), "group")
-        raise DataError(f"{_name(manifest)}: {have} cannot make {max(number, 2)} folds; ask for fewer, or add recordings")
+        mend = "ask for fewer, or add recordings"
+        raise DataError(f"{_name(manifest)}: {have} cannot make {max(number, 2)} folds; {mend}")
     if k != "group":
         chosen = tally.divide([1 / number] * number, [10.0] * number, seed)
     fold_of = dict(zip(tally.blocks, chosen, strict=True))
@@ -165,7 +170,9 @@ class _Tally:
 class _Cost:
     """How far an assignment is from its targets, class by class and in all."""
 
-    def __init__(self, counts: NDArray[np.float64], shares: NDArray[np.float64], absent: NDArray[np.float64]) -> None:
+    def __init__(
+        self, counts: NDArray[np.float64], shares: NDArray[np.float64], absent: NDArray[np.float64]
+    ) -> None:
         # A last column holds the size, so that the parts keep their shares of all clips as well.
         self.counts = np.hstack([counts, counts.sum(axis=1, keepdims=True)])
         self.sums = np.maximum(self.counts.sum(axis=0), 1)
@@ -278,19 +285,21 @@ def _report(manifest: Manifest, wanted: Sequence[str], seed: int) -> list[str]:
     parts = []
     for name in (name for name in SPLITS if name in wanted or name in manifest.splits):
         part = table[table["split"] == name]
-        parts.append(f"{name} {len(part):,} ({len(part) / len(table):.0%}, {count(part['group'].nunique(), 'group')})")
+        groups = count(part["group"].nunique(), "group")
+        parts.append(f"{name} {count(len(part), 'clip')} ({len(part) / len(table):.0%}) of {groups}")
     notes = [f"split by group, seed {seed}: {', '.join(parts)}"]
-    groups = table.groupby("label")["group"].nunique()
-    lone = [name for name in manifest.classes if groups[name] < len(parts)]
+    held = table.groupby("label")["group"].nunique()
+    lone = [name for name in manifest.classes if held[name] < len(parts)]
     if lone:
-        shown = listing([f"'{name}' ({count(int(groups[name]), 'group')})" for name in lone])
+        shown = listing([f"'{name}' ({count(int(held[name]), 'group')})" for name in lone])
         notes.append(f"cannot be in every split, having fewer groups than there are splits: {shown}")
     for name in manifest.splits:
         lacking = set(manifest.classes) - set(table.loc[table["split"] == name, "label"].dropna()) - set(lone)
         if lacking:
             notes.append(f"{name} has no clip of {listing(map(repr, sorted(lacking, key=natural_key)))}")
     if manifest.divided("group"):
-        notes.append(f"the given splits divide the group {listing(map(repr, manifest.divided('group')), 3)}: they leak")
+        divided = listing(map(repr, manifest.divided("group")), 3)
+        notes.append(f"the given splits divide the group {divided}: they leak")
     return notes
 
 

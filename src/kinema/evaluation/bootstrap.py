@@ -1,18 +1,22 @@
 """95 % intervals that know which items belong together: the bootstrap over groups.
 
-Clips of one subject or source video succeed and fail together, so the group, not the clip, is the unit that another sample
-would draw anew. Each of B = 2000 resamples draws G groups with replacement from the G of the split and pools their items
-(cluster bootstrap: Davison and Hinkley 1997, section 3.8; Field and Welsh 2007). The interval is the *expanded percentile* interval
-(Hesterberg 2015, The American Statistician 69(4), 371-386): the plain percentile interval is too narrow for few groups, so
-its tails are taken at Φ(-√(G/(G-1)) · t(0.975, G-1)) in place of 0.025. With many groups the two are the same.
-In a simulation of 6 items a group with beta-distributed accuracies (tests/evaluation/test_bootstrap.py), intervals called 95 % held
-the truth 87 to 93 % of the time with 5 groups, 94 to 96 % with 10, 95 to 96 % with 20; plain percentiles 84 to 87 %, 91 to 92 %, 93 to 95 %.
+Clips of one subject or source video succeed and fail together, so the group, not the clip, is the unit that
+another sample would draw anew. Each of B = 2000 resamples draws G groups with replacement from the G of the
+split and pools their items (cluster bootstrap: Davison and Hinkley 1997, section 3.8; Field and Welsh 2007).
+The interval is the *expanded percentile* interval (Hesterberg 2015, The American Statistician 69(4),
+371-386): the plain percentile interval is too narrow for few groups, so its tails are taken at Φ(-√(G/(G-1))
+· t(0.975, G-1)) in place of 0.025. With many groups the two are the same. In a simulation of 6 items a group
+with beta-distributed accuracies (tests/evaluation/test_bootstrap.py), intervals called 95 % held the truth 87
+to 93 % of the time with 5 groups, 94 to 96 % with 10, 95 to 96 % with 20; plain percentiles 84 to 87 %, 91 to
+92 %, 93 to 95 %.
 
-Below five groups no interval is given: the groups cannot show how groups differ. Where all groups have the same accuracy (all
-right, for instance) the bootstrap would give a width of zero, which nobody should believe; the Clopper-Pearson interval with one trial a
-group stands in. That is the cautious end: it holds even when the items of a group add nothing to each other.
+Below five groups no interval is given: the groups cannot show how groups differ. Where all groups have the
+same accuracy (all right, for instance) the bootstrap would give a width of zero, which nobody should believe;
+the Clopper-Pearson interval with one trial a group stands in. That is the cautious end: it holds even when
+the items of a group add nothing to each other.
 
-An interval here speaks of other groups under the same trained model. It leaves out what another training run, seed or training set would change.
+An interval here speaks of other groups under the same trained model. It leaves out what another training run,
+seed or training set would change.
 """
 
 from __future__ import annotations
@@ -33,7 +37,9 @@ LEVEL = 0.95
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A number with its interval. `low` and `high` are None where none can be given honestly; `note` then says why."""
+    """A number with its interval. `low` and `high` are None where none can be given honestly; `note` then
+    says why.
+    """
 
     value: float
     low: float | None
@@ -61,7 +67,7 @@ def accuracy_interval(
 def balanced_accuracy_interval(
     scores: Scores, *, resamples: int = RESAMPLES, level: float = LEVEL, seed: int = 0
 ) -> Interval:
-    """Balanced accuracy (mean recall over the classes that a resample holds) with its interval over groups."""
+    """Balanced accuracy (mean recall over the classes of a resample) with its interval over groups."""
     targets = scores.targets
     one_hot = np.eye(len(scores.classes))[targets]
     right = (scores.predictions == targets).astype(np.float64)
@@ -85,7 +91,8 @@ def difference_interval(
     level: float = LEVEL,
     seed: int = 0,
 ) -> Interval:
-    """Top-1 accuracy of `scores` minus that of `baseline`, paired: each resample draws the same groups for both.
+    """Top-1 accuracy of `scores` minus that of `baseline`, paired: each resample draws the same groups for
+    both.
 
     Raises `DataError` when the two do not hold the same items.
     """

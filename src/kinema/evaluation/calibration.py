@@ -30,7 +30,9 @@ class Reliability:
 
 @dataclass(frozen=True, slots=True)
 class TemperatureFit:
-    """The temperature, the log loss (nats an item) at 1 and at it, and a sentence where the fit was held back."""
+    """The temperature, the log loss (nats an item) at 1 and at it, and a sentence where the fit was held
+    back.
+    """
 
     temperature: float
     log_loss_before: float
@@ -40,10 +42,12 @@ class TemperatureFit:
 
 
 def fit_temperature(valid: Scores) -> TemperatureFit:
-    """Find T > 0 that minimises the log loss of softmax(logits / T) on the validation split (Guo et al. 2017, section 4.2).
+    """Find T > 0 that minimises the log loss of softmax(logits / T) on the validation split (Guo et al. 2017,
+    section 4.2).
 
-    The loss is convex in 1 / T, so a bounded search over log T from 0.05 to 20 finds the one minimum. When every item is
-    right the loss falls without end as T goes to 0, which says nothing about confidence: T is then held at 1.
+    The loss is convex in 1 / T, so a bounded search over log T from 0.05 to 20 finds the one minimum. When
+    every item is right the loss falls without end as T goes to 0, which says nothing about confidence: T is
+    then held at 1.
 
     Raises `DataError` when `valid` is empty.
     """
@@ -60,18 +64,22 @@ def fit_temperature(valid: Scores) -> TemperatureFit:
         return TemperatureFit(1.0, before, before, len(valid), note)
     bounds = (np.log(COLDEST), np.log(HOTTEST))
     options = {"xatol": 1e-7}
-    found = minimize_scalar(lambda x: loss(float(np.exp(x))), bounds=bounds, method="bounded", options=options)
+    found = minimize_scalar(
+        lambda x: loss(float(np.exp(x))), bounds=bounds, method="bounded", options=options
+    )
     temperature = float(np.exp(found.x))
     note = ""
     if not 1.02 * COLDEST < temperature < HOTTEST / 1.02:
-        note = f"the best temperature lies outside {COLDEST} to {HOTTEST}: the scores carry little about the classes"
+        note = f"no temperature from {COLDEST} to {HOTTEST} fits: the scores say little about the classes"
     return TemperatureFit(temperature, before, loss(temperature), len(valid), note)
 
 
 def reliability(
     probabilities: NDArray[np.float64], targets: NDArray[np.int64], bins: int = BINS
 ) -> Reliability:
-    """Bin the items of `(N, K)` probabilities by their highest one into equal widths, as a reliability diagram shows them."""
+    """Bin the items of `(N, K)` probabilities by their highest one into equal widths, as a reliability
+    diagram shows them.
+    """
     confidence = probabilities.max(axis=1)
     right = probabilities.argmax(axis=1) == targets
     edges = np.linspace(0, 1, bins + 1)
@@ -85,7 +93,9 @@ def reliability(
 def expected_calibration_error(
     probabilities: NDArray[np.float64], targets: NDArray[np.int64], bins: int = BINS
 ) -> float:
-    """Return ECE: |accuracy - confidence| of each bin, weighted by its share of items (Guo et al. 2017, equation 3)."""
+    """Return ECE: |accuracy - confidence| of each bin, weighted by its share of items (Guo et al. 2017,
+    equation 3).
+    """
     table = reliability(probabilities, targets, bins)
     gap = np.nan_to_num(np.abs(table.accuracy - table.confidence))
     return float((gap * table.count).sum() / table.count.sum())
@@ -94,10 +104,12 @@ def expected_calibration_error(
 def ece_by_chance(
     probabilities: NDArray[np.float64], bins: int = BINS, draws: int = 1000, seed: int = 0
 ) -> tuple[float, float]:
-    """Return the mean and the 95th percentile of the ECE that *perfectly calibrated* probabilities would show here.
+    """Return the mean and the 95th percentile of the ECE that *perfectly calibrated* probabilities would show
+    here.
 
-    ECE is never 0 on a finite sample and grows as items get fewer. Outcomes are drawn with the stated confidences
-    (Bröcker and Smith 2007, consistency resampling), items taken as independent. Compare an ECE with these, not with 0.
+    ECE is never 0 on a finite sample and grows as items get fewer. Outcomes are drawn with the stated
+    confidences (Bröcker and Smith 2007, consistency resampling), items taken as independent. Compare an ECE
+    with these, not with 0.
     """
     confidence = probabilities.max(axis=1)
     index = _bin(confidence, np.linspace(0, 1, bins + 1))
@@ -114,7 +126,9 @@ def ece_by_chance(
 
 
 def brier_score(probabilities: NDArray[np.float64], targets: NDArray[np.int64]) -> float:
-    """Return the mean squared distance to the one-hot truth, summed over classes: 0 (sure and right) to 2 (Brier 1950)."""
+    """Return the mean squared distance to the one-hot truth, summed over classes: 0 (sure and right) to 2
+    (Brier 1950).
+    """
     truth = np.zeros_like(probabilities)
     truth[np.arange(len(targets)), targets] = 1
     return float(((probabilities - truth) ** 2).sum(axis=1).mean())

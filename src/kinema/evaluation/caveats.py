@@ -15,18 +15,21 @@ BAD_ECE = 0.05
 
 
 def find_caveats(summary: dict[str, Any]) -> list[dict[str, str]]:
-    """Judge a summary (see `summary.summarise`): a list of `level` ("serious", "warning", "note"), `code` and `text`.
+    """Judge a summary (see `summary.summarise`): a list of `level` ("serious", "warning", "note"), `code` and
+    `text`.
 
     The rules, all on video-level top-1 of the headline split:
 
     - leak: the caller found one. no-test: the headline is not of a test split.
-    - over-fitting: train accuracy is at least 0.10 higher *and* above the upper end of the interval (so that the groups drawn do
-      not explain it); serious from 0.20 on.
-    - few-groups: under 5, no interval; under 10, the interval is itself uncertain. wide-interval: wider than 0.20.
+    - over-fitting: train accuracy is at least 0.10 higher *and* above the upper end of the interval (so that
+      the groups drawn do not explain it); serious from 0.20 on.
+    - few-groups: under 5, no interval; under 10, the interval is itself uncertain. wide-interval: wider than
+      0.20.
     - few-items: a class with fewer than 10 items. absent-class: a class with none.
-    - majority, frame-averaging: the interval of the paired difference to that baseline reaches 0 or below; without an interval, the
-      difference itself.
-    - calibration: ECE above 0.05 *and* above the 95th percentile of what perfect calibration gives on as many items.
+    - majority, frame-averaging: the interval of the paired difference to that baseline reaches 0 or below;
+      without an interval, the difference itself.
+    - calibration: ECE above 0.05 *and* above the 95th percentile of what perfect calibration gives on as many
+      items.
     - optimistic-valid: valid was used to choose the weights or settings.
     """
     split = summary["headline"]["split"]
@@ -64,7 +67,9 @@ def _split_caveats(summary: dict[str, Any], split: str) -> list[dict[str, str]]:
             if split == "train"
             else "which is not a test split"
         )
-        found.append(_say("serious", "no-test", f"There is no test split. The headline is of '{split}', {how}."))
+        found.append(
+            _say("serious", "no-test", f"There is no test split. The headline is of '{split}', {how}.")
+        )
     elif "valid" in summary["splits"] and summary["selected_on_valid"]:
         text = "Valid was used to choose the weights, so its number is optimistic; quote the one of test."
         found.append(_say("note", "optimistic-valid", text))
@@ -80,9 +85,9 @@ def _overfitting(summary: dict[str, Any], split: str) -> list[dict[str, str]]:
     if gap < GAP or (here["high"] is not None and train <= here["high"]):
         return []
     text = (
-        f"Over-fitting: {_percent(train)} on train against {_percent(here['value'])} on {split}, {_points(gap)} apart. The model "
-        "knows its training videos better than the actions; more groups (subjects, places), stronger augmentation or "
-        "fewer trainable weights close this gap."
+        f"Over-fitting: {_percent(train)} on train against {_percent(here['value'])} on {split}, "
+        f"{_points(gap)} apart. The model knows its training videos better than the actions; more groups "
+        "(subjects, places), stronger augmentation or fewer trainable weights close this gap."
     )
     return [_say("serious" if gap >= SERIOUS_GAP else "warning", "over-fitting", text)]
 
@@ -93,12 +98,14 @@ def _interval_caveats(headline: dict[str, Any], split: str) -> list[dict[str, st
         return [_say("serious", "few-groups", f"No interval: in {split}, {top1['note']}.")]
     found = []
     if groups < FEW_GROUPS:
-        text = f"{split.capitalize()} has only {groups} groups, so the interval itself is uncertain and tends to be too narrow."
+        text = (
+            f"Only {groups} groups in {split}: the interval itself is uncertain and tends to be too narrow."
+        )
         found.append(_say("warning", "few-groups", text))
     if top1["high"] - top1["low"] > WIDE:
         text = (
-            f"The 95 % interval is {_points(top1['high'] - top1['low'])} wide: with {headline['items']} items in {groups} groups, "
-            "differences smaller than that cannot be told from chance."
+            f"The 95 % interval is {_points(top1['high'] - top1['low'])} wide: {headline['items']} items in "
+            f"{groups} groups cannot say more exactly what to expect from others."
         )
         found.append(_say("warning", "wide-interval", text))
     if top1["method"].startswith("Clopper"):
@@ -137,7 +144,7 @@ def _class_caveats(headline: dict[str, Any], split: str) -> list[dict[str, str]]
     few = [f"{name} ({count})" for name, count in support.items() if 0 < count < FEW_ITEMS]
     absent = [name for name, count in support.items() if count == 0]
     if few:
-        who = f"every class ({min(support.values())} to {max(support.values())})" if len(few) == len(support) else _listed(few)
+        who = f"every class (at most {max(support.values())})" if len(few) == len(support) else _listed(few)
         text = f"Fewer than {FEW_ITEMS} items in {split}, so their own numbers say little: {who}."
         found.append(_say("note", "few-items", text))
     if absent:
@@ -157,9 +164,10 @@ def _calibration_caveats(summary: dict[str, Any], split: str) -> list[dict[str, 
     gap = now["mean_confidence"] - now["accuracy"]
     text = (
         f"Calibration: the model is {'over' if gap > 0 else 'under'}-confident on {split}: mean probability "
-        f"{_percent(now['mean_confidence'])}, right {_percent(now['accuracy'])} of the time (ECE {_percent(now['ece'])}; perfect "
-        f"calibration would show up to {_percent(now['ece_by_chance']['upper'])} on as many items). Choose alarm thresholds on data, not by "
-        "their face value."
+        f"{_percent(now['mean_confidence'])}, right {_percent(now['accuracy'])} of the time "
+        f"(ECE {_percent(now['ece'])}; perfect calibration would show up to "
+        f"{_percent(now['ece_by_chance']['upper'])} on as many items). Choose alarm thresholds "
+        "on data, not by their face value."
     )
     return [_say("warning", "calibration", text)]
 

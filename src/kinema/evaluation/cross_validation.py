@@ -15,14 +15,17 @@ from kinema.evaluation.scores import Scores
 def pool_folds(folds: Sequence[Scores]) -> Scores:
     """Put the test items of all folds into one table, each tested once by the model that had not seen it.
 
-    A further column `fold` counts from 1. Raises `DataError` when folds differ in classes or unit, or test an item twice.
+    A further column `fold` counts from 1. Raises `DataError` when folds differ in classes or unit, or test an
+    item twice.
     """
     if not folds:
         raise DataError("there are no folds to pool")
     classes, unit = folds[0].classes, folds[0].unit
     for number, fold in enumerate(folds, start=1):
         if fold.classes != classes or fold.unit != unit:
-            raise DataError(f"fold {number} has other classes or another unit than fold 1; train all folds alike")
+            raise DataError(
+                f"fold {number} has other classes or another unit than fold 1; train all folds alike"
+            )
     table = pd.concat([fold.table.assign(fold=i) for i, fold in enumerate(folds, start=1)], ignore_index=True)
     # Windows of one segment share its key; the same segment in two folds is the mistake.
     key = [c for c in ("video", "start", "end", "label") if c in table]
@@ -34,7 +37,8 @@ def pool_folds(folds: Sequence[Scores]) -> Scores:
 
 
 def fold_table(folds: Sequence[Scores], **beside: Sequence[float]) -> pd.DataFrame:
-    """One row a fold: `fold, held_out, items, groups, top1, balanced_accuracy, log_loss` and the columns of `beside`.
+    """One row a fold: `fold, held_out, items, groups, top1, balanced_accuracy, log_loss` and the columns of
+    `beside`.
 
     folds: the test scores of each fold, video level. held_out names its groups.
     beside: further columns, one number a fold, for example `train_top1=[0.99, 1.0, ...]`.
@@ -60,7 +64,9 @@ def fold_table(folds: Sequence[Scores], **beside: Sequence[float]) -> pd.DataFra
 
 
 def mean_and_deviation(folds: pd.DataFrame) -> dict[str, dict[str, float]]:
-    """Mean and standard deviation (n - 1) over folds of every column of rates; each fold counts once, whatever its size."""
+    """Mean and standard deviation (n - 1) over folds of every column of rates; each fold counts once,
+    whatever its size.
+    """
     skip = {"fold", "items", "groups"}
     found = {}
     for name in folds.columns:

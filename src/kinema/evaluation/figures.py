@@ -1,4 +1,6 @@
-"""Pictures of a report. Each function returns a matplotlib `Figure` with no global state; colours tell apart in any colour vision."""
+"""Pictures of a report. Each function returns a matplotlib `Figure` with no global state; colours tell apart
+in any colour vision.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,9 @@ def training_curves(history: pd.DataFrame, best_epoch: int | None = None) -> Fig
     epochs = history["epoch"].to_numpy()
     figure = _figure(9.0, 3.4)
     panels = [
-        axes for axes in (("loss", "Loss"), ("accuracy", "Accuracy")) if _any(history, f"train_{axes[0]}", f"valid_{axes[0]}")
+        axes
+        for axes in (("loss", "Loss"), ("accuracy", "Accuracy"))
+        if _any(history, f"train_{axes[0]}", f"valid_{axes[0]}")
     ]
     for number, (name, title) in enumerate(panels, start=1):
         axes = figure.add_subplot(1, max(1, len(panels)), number)
@@ -42,10 +46,19 @@ def training_curves(history: pd.DataFrame, best_epoch: int | None = None) -> Fig
             known = np.isfinite(values)
             few = marker if known.sum() <= 40 else None
             axes.plot(
-                epochs[known], values[known], line, color=colour, marker=few, markersize=3, linewidth=1.6, label=split
+                epochs[known],
+                values[known],
+                line,
+                color=colour,
+                marker=few,
+                markersize=3,
+                linewidth=1.6,
+                label=split,
             )
         if best_epoch is not None:
-            axes.axvline(best_epoch, color=MUTED, linewidth=1, linestyle=":", label=f"kept (epoch {best_epoch})")
+            axes.axvline(
+                best_epoch, color=MUTED, linewidth=1, linestyle=":", label=f"kept (epoch {best_epoch})"
+            )
         if name == "accuracy":
             axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
             axes.set_ylim(top=min(1.02, axes.get_ylim()[1]))
@@ -61,12 +74,14 @@ def training_curves(history: pd.DataFrame, best_epoch: int | None = None) -> Fig
 def confusion_figure(
     confusion: NDArray[Any], classes: Sequence[str], normalised: bool = False, title: str = ""
 ) -> Figure:
-    """Confusion matrix `(K, K)`, rows the truth: counts, or shares of a row (NaN rows: classes without items, hatched)."""
+    """Confusion matrix `(K, K)`, rows the truth: counts, or shares of a row (NaN rows: classes without items,
+    grey).
+    """
     matrix = np.asarray(confusion, dtype=float)
     count = len(classes)
     longest = max((len(_short(name)) for name in classes), default=1)
-    font = float(np.clip(110 / max(count, 8), 3.2, 9.5))
     body = float(np.clip(0.5 * count, 2.6, 9.0))
+    font = float(np.clip(56 * body / max(count, 1), 3.2, 9.5))
     margin = min(2.4, 0.35 + 0.0085 * font * longest)
     figure = _figure(body + margin + 0.9, body + margin + 0.5)
     axes = figure.add_subplot()
@@ -102,10 +117,14 @@ def confusion_figure(
     return figure
 
 
-def reliability_figure(before: Mapping[str, Any], after: Mapping[str, Any] | None = None, title: str = "") -> Figure:
-    """Reliability diagram over the number of items in each bin, before and (when given) after temperature scaling.
+def reliability_figure(
+    before: Mapping[str, Any], after: Mapping[str, Any] | None = None, title: str = ""
+) -> Figure:
+    """Reliability diagram over the number of items in each bin, before and (when given) after temperature
+    scaling.
 
-    Each argument holds `ece` and `reliability` (`edges`, `count`, `confidence`, `accuracy`), as `summarise` gives them.
+    Each argument holds `ece` and `reliability` (`edges`, `count`, `confidence`, `accuracy`), as `summarise`
+    gives them.
     """
     figure = _figure(4.6, 4.6)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(4, 1))
@@ -127,7 +146,9 @@ def reliability_figure(before: Mapping[str, Any], after: Mapping[str, Any] | Non
         width = np.diff(edges) / len(series)
         lower.bar(edges[:-1] + number * width, counts, width * 0.9, align="edge", color=colour)
     upper.set(ylabel="share right", title=title, xlim=(0, 1), ylim=(0, 1))
-    figure.legend(*upper.get_legend_handles_labels(), frameon=False, fontsize=8, ncols=3, loc="outside lower center")
+    figure.legend(
+        *upper.get_legend_handles_labels(), frameon=False, fontsize=8, ncols=3, loc="outside lower center"
+    )
     upper.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     lower.set(xlabel="probability of the predicted class", ylabel="items")
     lower.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
@@ -138,9 +159,13 @@ def reliability_figure(before: Mapping[str, Any], after: Mapping[str, Any] | Non
 
 
 def class_bars(per_class: pd.DataFrame, title: str = "") -> Figure:
-    """F1 of each class as a bar, precision and recall as marks on it, best first; classes without items are left out."""
+    """F1 of each class as a bar, precision and recall as marks on it, best first; classes without items are
+    left out.
+    """
     table = per_class[per_class["support"].astype(int) > 0]
-    table = table.assign(f1=table["f1"].astype(float).fillna(0)).sort_values("f1", ascending=True, kind="stable")
+    table = table.assign(f1=table["f1"].astype(float).fillna(0)).sort_values(
+        "f1", ascending=True, kind="stable"
+    )
     count = len(table)
     each = 0.34 if count <= 20 else 0.2 if count <= 50 else 0.15
     figure = _figure(7.2, 1.25 + each * count)
@@ -149,27 +174,35 @@ def class_bars(per_class: pd.DataFrame, title: str = "") -> Figure:
     axes.barh(at, table["f1"], height=0.66, color="#c6d9ea", label="F1")
     size = 26 if count <= 20 else 12
     precision = table["precision"].to_numpy(dtype=float, na_value=np.nan)
-    axes.scatter(precision, at, s=1.4 * size, marker="D", color=RED, label="precision", zorder=3, clip_on=False)
+    axes.scatter(
+        precision, at, s=1.4 * size, marker="D", color=RED, label="precision", zorder=3, clip_on=False
+    )
     recall = table["recall"].to_numpy(dtype=float, na_value=np.nan)
     axes.scatter(recall, at, s=size, marker="o", color=BLUE, label="recall", zorder=4, clip_on=False)
     names = [f"{_short(name)} ({n})" for name, n in zip(table["class"], table["support"], strict=True)]
     axes.set_yticks(at, names, fontsize=9 if count <= 20 else 6.5)
     axes.set(xlim=(0, 1), ylim=(-0.6, count - 0.4), title=title)
     axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
-    figure.legend(*axes.get_legend_handles_labels(), frameon=False, fontsize=8, ncols=3, loc="outside lower center")
+    figure.legend(
+        *axes.get_legend_handles_labels(), frameon=False, fontsize=8, ncols=3, loc="outside lower center"
+    )
     _clean(axes, "x")
     axes.tick_params(axis="y", length=0)
     return figure
 
 
 def accuracy_comparison(rows: Sequence[tuple[str, Mapping[str, Any]]], title: str = "") -> Figure:
-    """One line a result: its accuracy and 95 % interval (`value, low, high`); the first row is the one that counts."""
+    """One line a result: its accuracy and 95 % interval (`value, low, high`); the first row is the one that
+    counts.
+    """
     figure = _figure(7.2, 0.95 + 0.34 * len(rows))
     axes = figure.add_subplot()
     for at, (_, part) in enumerate(rows):
         colour = BLUE if at == 0 else MUTED
         if part["low"] is not None:
-            axes.plot([part["low"], part["high"]], [at, at], color=colour, linewidth=2.4, solid_capstyle="round")
+            axes.plot(
+                [part["low"], part["high"]], [at, at], color=colour, linewidth=2.4, solid_capstyle="round"
+            )
         axes.scatter(part["value"], at, s=46 if at == 0 else 30, color=colour, zorder=3, clip_on=False)
     axes.set_yticks(range(len(rows)), [_short(name, 40) for name, _ in rows], fontsize=9)
     axes.set(xlim=(0, 1), ylim=(len(rows) - 0.5, -0.5), title=title)
@@ -187,7 +220,8 @@ def probability_timeline(
     shown: int = 6,
     title: str = "",
 ) -> Figure:
-    """Probabilities `(n, K)` over `times` (n,) in seconds: a line for each of the `shown` likeliest classes, the rest summed up.
+    """Probabilities `(n, K)` over `times` (n,) in seconds: a line for each of the `shown` likeliest classes,
+    the rest summed up.
 
     truth: `(start, end, label)` stretches, drawn as a band above the lines.
     """
@@ -199,7 +233,9 @@ def probability_timeline(
     colour_of = {}
     for i, c in enumerate(chosen):
         colour_of[classes[c]] = _SERIES[i]
-        line = axes.plot(times, probabilities[:, c], color=_SERIES[i], linewidth=1.7, label=_short(classes[c]))[0]
+        line = axes.plot(
+            times, probabilities[:, c], color=_SERIES[i], linewidth=1.7, label=_short(classes[c])
+        )[0]
         line.set_linestyle(styles[i])
     rest = [c for c in range(len(classes)) if c not in chosen]
     if rest:
@@ -207,7 +243,9 @@ def probability_timeline(
         axes.fill_between(times, other, color=FAINT, linewidth=0, label=f"{len(rest)} others together")
     for start, end, label in truth:
         colour = colour_of.get(label, MUTED)
-        axes.broken_barh([(start, end - start)], (1.04, 0.1), facecolors=colour, edgecolor="white", clip_on=False)
+        axes.broken_barh(
+            [(start, end - start)], (1.04, 0.1), facecolors=colour, edgecolor="white", clip_on=False
+        )
         axes.text((start + end) / 2, 1.17, _short(label), ha="center", va="bottom", fontsize=8, color=INK)
     axes.set(xlabel="time (s)", ylim=(0, 1), title=title)
     if truth:

@@ -28,14 +28,16 @@ def filmstrip(
 ) -> NDArray[np.uint8]:
     """Return RGB `(height, W, 3)`: `frames` pictures side by side, evenly spread over `[start, end)` seconds.
 
-    Each picture is the frame in the middle of one of `frames` equal parts. A shorter stretch than that many frames
-    gives fewer pictures. Raises `DataError` when the video gives none.
+    Each picture is the frame in the middle of one of `frames` equal parts. A shorter stretch than that many
+    frames gives fewer pictures. Raises `DataError` when the video gives none.
     """
     with open_source(video) as source:
         width = max(2, round(height * source.size[0] / max(1, source.size[1])))
         pictures = list(_middles(source, start or 0.0, end, frames, (width, height)))
     if not pictures:
-        raise DataError(f"{video}: no frame between {start or 0:g} s and {'its end' if end is None else f'{end:g} s'}")
+        raise DataError(
+            f"{video}: no frame between {start or 0:g} s and {'its end' if end is None else f'{end:g} s'}"
+        )
     gap = np.full((height, _GAP, 3), 255, dtype=np.uint8)
     row = [part for picture in pictures for part in (picture, gap)][:-1]
     return np.concatenate(row, axis=1)

@@ -18,11 +18,11 @@ from kinema.evaluation.scores import Scores
 class Metrics:
     """What `measure` found. Rates are fractions from 0 to 1.
 
-    per_class: one row a class: `class, precision, recall, f1, support, predicted`; NaN where a rate is undefined (no item of
-        the class: recall; never predicted: precision; neither: F1).
+    per_class: one row a class: `class, precision, recall, f1, support, predicted`; NaN where a rate is
+        undefined (no item of the class: recall; never predicted: precision; neither: F1).
     confusion: `(K, K)` counts, rows the truth, columns the prediction.
-    macro, weighted: `precision, recall, f1` averaged over the classes that the split holds, plainly or by support; a class
-        that is present but never predicted counts with precision 0.
+    macro, weighted: `precision, recall, f1` averaged over the classes that the split holds, plainly or by
+        support; a class that is present but never predicted counts with precision 0.
     absent: classes without an item here. They are left out of the averages.
     """
 
@@ -46,7 +46,8 @@ class Metrics:
 def measure(scores: Scores, *, temperature: float = 1.0) -> Metrics:
     """Compute every number of one table of scores. Raises `DataError` when it is empty.
 
-    Balanced accuracy is the mean recall over the classes present (Brodersen et al. 2010). `top5` counts min(5, K) classes.
+    Balanced accuracy is the mean recall over the classes present (Brodersen et al. 2010). `top5` counts
+    min(5, K) classes.
     """
     if not len(scores):
         raise DataError("there is nothing to measure: no item was scored")
@@ -73,7 +74,8 @@ def measure(scores: Scores, *, temperature: float = 1.0) -> Metrics:
         ece=expected_calibration_error(probabilities, targets),
         macro={name: float(values[present].mean()) for name, values in rates.items()},
         weighted={
-            name: float(np.average(values[present], weights=support[present])) for name, values in rates.items()
+            name: float(np.average(values[present], weights=support[present]))
+            for name, values in rates.items()
         },
         per_class=pd.DataFrame(
             {
@@ -91,7 +93,9 @@ def measure(scores: Scores, *, temperature: float = 1.0) -> Metrics:
 
 
 def top_k_accuracy(scores: Scores, k: int) -> float:
-    """Return the share of items whose true class is among the k highest scores (of equals, the earlier class counts)."""
+    """Return the share of items whose true class is among the k highest scores (of equals, the earlier class
+    counts).
+    """
     order = np.argsort(-scores.logits, axis=1, kind="stable")[:, :k]
     return float((order == scores.targets[:, None]).any(axis=1).mean())
 
@@ -103,6 +107,8 @@ def log_loss(scores: Scores, *, temperature: float = 1.0) -> float:
 
 
 def normalise_rows(confusion: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Divide each row of a confusion matrix by its sum, so that the diagonal is recall; NaN for a class without items."""
+    """Divide each row of a confusion matrix by its sum, so that the diagonal is recall; NaN for a class
+    without items.
+    """
     total = confusion.sum(axis=1, keepdims=True).astype(np.float64)
     return np.divide(confusion, total, out=np.full(confusion.shape, np.nan), where=total > 0)

@@ -24,8 +24,8 @@ _TEMPLATES = Path(__file__).parent / "templates"
 def write_report(run_folder: Path, report: ReportData, summary: dict[str, Any] | None = None) -> Path:
     """Write `report.html` into the run folder, and return its path.
 
-    summary: what `summarise(report)` returned, where the caller has it already (for results.json). Every number on the page
-    comes from it. Pictures are inside the file; it uses no script and no network.
+    summary: what `summarise(report)` returned, where the caller has it already (for results.json). Every
+    number on the page comes from it. Pictures are inside the file; it uses no script and no network.
     """
     summary = summarise(report) if summary is None else summary
     environment = jinja2.Environment(
@@ -55,12 +55,15 @@ def write_report(run_folder: Path, report: ReportData, summary: dict[str, Any] |
 def write_pictures(run_folder: Path, summary: dict[str, Any]) -> list[Path]:
     """Write the pictures and tables of the headline split as files, and return their paths.
 
-    `confusion_matrix.png`, `.csv`, `confusion_matrix_normalised.png`, `.csv` (rows the truth), `reliability.png`,
-    `class_scores.png`, and `loss_curve.png` where there is a history.
+    `confusion_matrix.png`, `.csv`, `confusion_matrix_normalised.png`, `.csv` (rows the truth),
+    `reliability.png`, `class_scores.png`, and `loss_curve.png` where there is a history.
     """
     folder, classes, main = Path(run_folder), summary["classes"], summary["headline"]
     written = []
-    for name, key in (("confusion_matrix", "confusion"), ("confusion_matrix_normalised", "confusion_normalised")):
+    for name, key in (
+        ("confusion_matrix", "confusion"),
+        ("confusion_matrix_normalised", "confusion_normalised"),
+    ):
         with atomic_path(folder / f"{name}.csv") as temporary:
             pd.DataFrame(main[key], index=pd.Index(classes, name="true"), columns=classes).to_csv(temporary)
         written.append(folder / f"{name}.csv")

@@ -28,9 +28,9 @@ class Scores:
     """The logits of a model for N labelled items and K classes.
 
     classes: K names in the order of the logits.
-    table: N rows with at least `video, start, end, label, split, group`. `video, start, end` always name the labelled
-        segment (seconds; NaN = from the beginning, to the end), also where the item is one window or one frame of it;
-        a window or frame may have its own `time` (seconds) in a further column.
+    table: N rows with at least `video, start, end, label, split, group`. `video, start, end` always name the
+        labelled segment (seconds; NaN = from the beginning, to the end), also where the item is one window or
+        one frame of it; a window or frame may have its own `time` (seconds) in a further column.
     logits: `(N, K)`, finite; only differences within a row matter.
     unit: "clip" = one window of a segment, "video" = one labelled segment, "frame" = one frame.
 
@@ -67,7 +67,7 @@ class Scores:
             table[name] = pd.to_numeric(table[name], errors="coerce").astype("float64")
         if len(bad := np.flatnonzero(~np.isfinite(logits).all(axis=1))):
             raise DataError(
-                f"{table['video'][bad[0]]}: a score is not a finite number; train again with a lower learning rate"
+                f"{table['video'][bad[0]]}: a score is not finite; train again with a lower learning rate"
             )
         object.__setattr__(self, "classes", [str(name) for name in self.classes])
         object.__setattr__(self, "table", table)
@@ -90,7 +90,9 @@ class Scores:
 
     @property
     def targets(self) -> NDArray[np.int64]:
-        """The true class of each item as an index into `classes`, `(N,)`. Raises `DataError` for an unknown label."""
+        """The true class of each item as an index into `classes`, `(N,)`. Raises `DataError` for an unknown
+        label.
+        """
         index = {name: i for i, name in enumerate(self.classes)}
         labels = self.table["label"].tolist()
         for video, label in zip(self.table["video"], labels, strict=True):
@@ -125,7 +127,9 @@ class Scores:
         return Scores(self.classes, self.table.iloc[rows], self.logits[rows], self.unit)
 
     def keys(self) -> list[tuple[str, float, float, str]]:
-        """Return `(video, start, end, label)` of each item, -1 for an open start or end: the segment it belongs to."""
+        """Return `(video, start, end, label)` of each item, -1 for an open start or end: the segment it
+        belongs to.
+        """
         start, end = self.table["start"].fillna(-1.0), self.table["end"].fillna(-1.0)
         return list(zip(self.table["video"], start, end, self.table["label"], strict=True))
 
@@ -153,7 +157,9 @@ class Scores:
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> Scores:
-        """Read what `save` wrote; logits from CSV are log-probabilities. Raises `DataError` for any other file."""
+        """Read what `save` wrote; logits from CSV are log-probabilities. Raises `DataError` for any other
+        file.
+        """
         path = Path(path)
         try:
             if path.suffix == ".npz":
@@ -166,8 +172,8 @@ class Scores:
             values = wide[columns].to_numpy(dtype=np.float64)
             logits = np.log(np.maximum(values, np.finfo(np.float64).tiny))
             table = wide.drop(columns=[*columns, "unit", "prediction"])
-            unit = wide["unit"].iloc[0] if len(wide) else "video"
-            return cls([name.removeprefix(_PREFIX) for name in columns], table, logits, unit)
+            unit = str(wide["unit"].iloc[0]) if len(wide) else "video"
+            return cls([name.removeprefix(_PREFIX) for name in columns], table, logits, unit)  # type: ignore[arg-type]
         except FileNotFoundError:
             raise DataError(f"{path}: no such file; give the .csv or .npz that an evaluation wrote") from None
         except (OSError, KeyError, ValueError) as error:
@@ -175,10 +181,11 @@ class Scores:
 
 
 def to_video(clip: Scores, temperature: float = 1.0) -> Scores:
-    """Average the probabilities of a segment's windows: one row a labelled segment, in order of first appearance.
+    """Average the probabilities of a segment's windows: one row a labelled segment, in order of first
+    appearance.
 
-    The stored logits are the log of the mean probability, so that `probabilities()` gives that mean. `temperature` is applied
-    to each window before the mean, as a calibrated recognizer does when it predicts.
+    The stored logits are the log of the mean probability, so that `probabilities()` gives that mean.
+    `temperature` is applied to each window before the mean, as a calibrated recognizer does when it predicts.
     """
     if clip.unit == "video":
         return Scores(clip.classes, clip.table, clip.log_probabilities(temperature), "video")
@@ -195,11 +202,18 @@ def to_video(clip: Scores, temperature: float = 1.0) -> Scores:
 
 
 def align(scores: Scores, reference: Scores, name: str = "the baseline") -> Scores:
-    """Return the items of `scores` in the order of `reference`. Raises `DataError` when the two hold other items."""
+    """Return the items of `scores` in the order of `reference`. Raises `DataError` when the two hold other
+    items.
+    """
     where = {key: i for i, key in enumerate(scores.keys())}
     wanted = reference.keys()
     lost = [key for key in wanted if key not in where]
-    if lost or len(where) != len(scores) or len(scores) != len(reference) or scores.classes != reference.classes:
+    if (
+        lost
+        or len(where) != len(scores)
+        or len(scores) != len(reference)
+        or scores.classes != reference.classes
+    ):
         example = f", for example {lost[0][0]}" if lost else ""
         raise DataError(
             f"{name} was scored on other items or classes than the model ({len(scores)} against "

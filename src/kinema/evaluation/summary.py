@@ -33,7 +33,8 @@ class SplitScores:
     """The scores of one split.
 
     clip: unit "clip", uncalibrated logits; None when only segments were scored.
-    video: unit "video"; None = the mean over `clip` of calibrated probabilities, which is what `predict` answers.
+    video: unit "video"; None = the mean over `clip` of calibrated probabilities, which is what `predict`
+        answers.
     """
 
     clip: Scores | None = None
@@ -88,15 +89,19 @@ class ReportData:
     folds: pd.DataFrame | None = None
 
 
-def summarise(report: ReportData, *, resamples: int = RESAMPLES, seed: int = 0, mistakes: int = 12) -> dict[str, Any]:
+def summarise(
+    report: ReportData, *, resamples: int = RESAMPLES, seed: int = 0, mistakes: int = 12
+) -> dict[str, Any]:
     """Compute every number of a report; the result is JSON-serialisable and holds no NaN (undefined = None).
 
-    Keys: protocol, classes, headline, splits, baselines, calibration, temperature, mistakes, data, folds, caveats,
-    params, provenance, data_description, leaks. Raises `DataError` when no split holds an item.
+    Keys: protocol, classes, headline, splits, baselines, calibration, temperature, mistakes, data, folds,
+    caveats, params, provenance, data_description, leaks. Raises `DataError` when no split holds an item.
     """
     present = {name: part for name, part in _ordered(report.splits).items() if len(part.at_video())}
     if not present:
-        raise DataError("there is nothing to report: no split holds a scored item; check the manifest's split column")
+        raise DataError(
+            "there is nothing to report: no split holds a scored item; check the manifest's split column"
+        )
     temperature = report.temperature or 1.0
     video = {name: part.at_video(temperature) for name, part in present.items()}
     main = next(name for name in ("test", "valid", *present) if name in present)
@@ -163,7 +168,9 @@ def worst_mistakes(scores: Scores, count: int) -> list[dict[str, Any]]:
 
 
 def jsonable(value: Any) -> Any:
-    """Return the value in JSON's own types: NaN and infinity as None, paths, dates and unknown objects as text."""
+    """Return the value in JSON's own types: NaN and infinity as None, paths, dates and unknown objects as
+    text.
+    """
     if value is None or isinstance(value, (str, bool, np.bool_)):
         return bool(value) if isinstance(value, np.bool_) else value
     if isinstance(value, Integral):
@@ -177,7 +184,10 @@ def jsonable(value: Any) -> Any:
     if isinstance(value, np.ndarray):
         return jsonable(value.tolist())
     if isinstance(value, (list, tuple, set, frozenset)):
-        return [jsonable(item) for item in (sorted(value, key=str) if isinstance(value, (set, frozenset)) else value)]
+        return [
+            jsonable(item)
+            for item in (sorted(value, key=str) if isinstance(value, (set, frozenset)) else value)
+        ]
     if value is pd.NaT or value is pd.NA:
         return None
     return value.isoformat() if isinstance(value, date) else str(value)
@@ -185,7 +195,9 @@ def jsonable(value: Any) -> Any:
 
 def _numbers(scores: Scores, temperature: float, resamples: int, seed: int) -> dict[str, Any]:
     found = measure(scores, temperature=temperature)
-    numbers = {name: value for name, value in vars(found).items() if name not in {"top1", "balanced_accuracy"}}
+    numbers = {
+        name: value for name, value in vars(found).items() if name not in {"top1", "balanced_accuracy"}
+    }
     return {
         "top1": asdict(accuracy_interval(scores, resamples=resamples, seed=seed)),
         "balanced_accuracy": asdict(balanced_accuracy_interval(scores, resamples=resamples, seed=seed)),
@@ -275,5 +287,8 @@ def _folds(folds: pd.DataFrame | None) -> dict[str, Any] | None:
 
 
 def _ordered(by_split: Mapping[str, Any]) -> dict[str, Any]:
-    names = [*(name for name in SPLITS if name in by_split), *(name for name in by_split if name not in SPLITS)]
+    names = [
+        *(name for name in SPLITS if name in by_split),
+        *(name for name in by_split if name not in SPLITS),
+    ]
     return {name: by_split[name] for name in names}

@@ -7,6 +7,7 @@ from kinema.models.embedder import Embedder, create_embedder, usable_cores
 from kinema.models.frame_mlp import frame_mlp
 from kinema.models.heads import TemporalHead, create_head, head_names
 from kinema.models.lrcn import lrcn
+from kinema.models.motion_moments import motion_moments
 from kinema.models.prediction import Job, Prediction, TimelineChunk, video_mean
 from kinema.models.recognizer import Recognizer, StreamRow
 from kinema.models.registry import create_model, model_entry, model_names, register
@@ -36,6 +37,7 @@ __all__ = [
     "lrcn",
     "model_entry",
     "model_names",
+    "motion_moments",
     "register",
     "usable_cores",
     "video_mean",

@@ -7,11 +7,11 @@ from torch import Tensor, nn
 from kinema.data.clipspec import ClipSpec
 from kinema.models.backbones import BUNDLED, FrameBackbone
 from kinema.models.base import FactorisedModel, VideoModel
-from kinema.models.heads import TemporalHead
+from kinema.models.heads import SequenceHead
 from kinema.models.registry import register
 
 
-class FrameMLP(TemporalHead):
+class FrameMLP(SequenceHead):
     """The same perceptron for every sample; a clip's logits are the mean of its samples' logits.
 
     ```
@@ -25,8 +25,8 @@ class FrameMLP(TemporalHead):
             nn.Dropout(dropout), nn.Linear(dim, hidden), nn.ReLU(), nn.Dropout(dropout), nn.Linear(hidden, num_classes)
         )
 
-    def forward(self, features: Tensor) -> Tensor:
-        return self.layers(self.standardise(features)).mean(1)
+    def decide(self, described: Tensor) -> Tensor:
+        return self.layers(self.standardise(described)).mean(1)
 
 
 @register("frame_mlp", spec=ClipSpec(frames=16, fps=8.0))

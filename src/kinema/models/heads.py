@@ -17,19 +17,39 @@ from kinema.errors import UsageError, closest
 
 
 class TemporalHead(nn.Module):
-    """`forward(features (B, T, D)) -> logits (B, K)`."""
+    """`forward(features (B, T, D)) -> logits (B, K)`, as `decide(describe(features))`.
+
+    `describe` has no parameters and does not change while training, so its result may be computed once for each window.
+    """
 
     def __init__(self, dim: int, num_classes: int, frames: int) -> None:
         super().__init__()
         self.dim, self.num_classes, self.frames = dim, num_classes, frames
-        self.standardise = Standardise(dim)
 
-    def prepare(self, features: Tensor) -> None:
-        """Take what is fixed from training features `(N, D)` before the first step."""
-        self.standardise.fit(features)
+    def describe(self, features: Tensor) -> Tensor:
+        """Return what `decide` sees of windows `(B, T, D)`: the windows themselves unless a head says otherwise."""
+        return features
+
+    def prepare(self, described: Tensor) -> None:
+        """Take what is fixed from described training windows `(N, …)` before the first step."""
+
+    def decide(self, described: Tensor) -> Tensor:
+        """Return logits `(B, K)`."""
+        raise NotImplementedError
 
     def forward(self, features: Tensor) -> Tensor:
-        raise NotImplementedError
+        return self.decide(self.describe(features))
+
+
+class SequenceHead(TemporalHead):
+    """A head that sees the standardised samples themselves."""
+
+    def __init__(self, dim: int, num_classes: int, frames: int) -> None:
+        super().__init__(dim, num_classes, frames)
+        self.standardise = Standardise(dim)
+
+    def prepare(self, described: Tensor) -> None:
+        self.standardise.fit(described.reshape(-1, self.dim))
 
 
 class Standardise(nn.Module):
@@ -61,15 +81,20 @@ class Pool(TemporalHead):
     ) -> None:
         super().__init__(dim, num_classes, frames)
         self.pooling = pooling
+        self.standardise = Standardise(dim)
         self.classifier = nn.Sequential(nn.Dropout(dropout), nn.Linear(dim, num_classes))
 
-    def forward(self, features: Tensor) -> Tensor:
-        features = self.standardise(features)
-        pooled = features.mean(1) if self.pooling == "mean" else features.amax(1)
-        return self.classifier(pooled)
+    def describe(self, features: Tensor) -> Tensor:
+        return features.mean(1) if self.pooling == "mean" else features.amax(1)
+
+    def prepare(self, described: Tensor) -> None:
+        self.standardise.fit(described)
+
+    def decide(self, described: Tensor) -> Tensor:
+        return self.classifier(self.standardise(described))
 
 
-class Recurrent(TemporalHead):
+class Recurrent(SequenceHead):
     """LSTM, GRU or plain RNN over the window; the last output is classified.
 
     ```
@@ -94,12 +119,12 @@ class Recurrent(TemporalHead):
         self.cell = cells[cell](width, hidden, layers, batch_first=True, dropout=dropout if layers > 1 else 0.0)
         self.classifier = nn.Sequential(nn.Dropout(dropout), nn.Linear(hidden, num_classes))
 
-    def forward(self, features: Tensor) -> Tensor:
-        outputs, _ = self.cell(self.project(self.standardise(features)))
+    def decide(self, described: Tensor) -> Tensor:
+        outputs, _ = self.cell(self.project(self.standardise(described)))
         return self.classifier(outputs[:, -1])
 
 
-class Convolution1D(TemporalHead):
+class Convolution1D(SequenceHead):
     """Two convolutions over time with ReLU, the mean over time, a linear classifier.
 
     ```
@@ -120,12 +145,12 @@ class Convolution1D(TemporalHead):
         )
         self.classifier = nn.Sequential(nn.Dropout(dropout), nn.Linear(hidden, num_classes))
 
-    def forward(self, features: Tensor) -> Tensor:
-        maps = self.convolutions(self.standardise(features).transpose(1, 2))
+    def decide(self, described: Tensor) -> Tensor:
+        maps = self.convolutions(self.standardise(described).transpose(1, 2))
         return self.classifier(maps.mean(2))
 
 
-class TemporalConvolution(TemporalHead):
+class TemporalConvolution(SequenceHead):
     """Causal TCN: residual blocks of dilated convolutions that never look ahead (Bai et al., arXiv 1803.01271).
 
     ```
@@ -156,14 +181,14 @@ class TemporalConvolution(TemporalHead):
         )
         self.classifier = nn.Sequential(nn.Dropout(dropout), nn.Linear(hidden, num_classes))
 
-    def forward(self, features: Tensor) -> Tensor:
-        maps = self.project(self.standardise(features)).transpose(1, 2)
+    def decide(self, described: Tensor) -> Tensor:
+        maps = self.project(self.standardise(described)).transpose(1, 2)
         for block in self.blocks:
             maps = maps + block(maps)
         return self.classifier(maps[:, :, -1])
 
 
-class AttentionPooling(TemporalHead):
+class AttentionPooling(SequenceHead):
     """Learned queries attend to the samples, each marked with its place in the window, so that order counts.
 
     ```
@@ -189,8 +214,8 @@ class AttentionPooling(TemporalHead):
         self.norm = nn.LayerNorm(queries * hidden)
         self.classifier = nn.Sequential(nn.Dropout(dropout), nn.Linear(queries * hidden, num_classes))
 
-    def forward(self, features: Tensor) -> Tensor:
-        samples = self.project(self.standardise(features)) + self.place
+    def decide(self, described: Tensor) -> Tensor:
+        samples = self.project(self.standardise(described)) + self.place
         queries = self.queries.expand(len(samples), -1, -1)
         pooled, _ = self.attention(queries, samples, samples, need_weights=False)
         return self.classifier(self.norm(pooled.flatten(1)))

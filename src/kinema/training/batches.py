@@ -1,10 +1,11 @@
-"""Batches for `fit`: windows of cached features, or clips of pixels that are decoded while training."""
+"""Batches for `fit`: described windows of cached features, or clips of pixels that are decoded while training."""
 
 from __future__ import annotations
 
 import queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -16,7 +17,7 @@ from kinema.data import Segment
 from kinema.data.clips import draw_start, read_clip
 from kinema.data.clipspec import ClipSpec
 from kinema.data.transforms import ClipAugmentation
-from kinema.models import FactorisedModel, VideoModel
+from kinema.models import FactorisedModel, TemporalHead, VideoModel, windows
 from kinema.training.features import Track
 from kinema.training.settings import TrainSettings
 
@@ -38,44 +39,64 @@ class Batches(Protocol):
         """Return weights `(K,)`, inverse to the classes' frequencies, of mean 1 over the items."""
 
 
-class FeatureBatches:
-    """Windows `(B, T, D)` of tracks. Training draws them at random; without `settings` they are fixed and cover each track.
+@dataclass
+class Windows:
+    """The described windows of one track: `(n, …)` float16, computed once."""
 
-    `mirrored` are the tracks of the flipped pictures, drawn half of the time.
+    described: Tensor
+
+
+def describe_tracks(
+    head: TemporalHead, tracks: Sequence[Track], stride: int, most_bytes: int = 2_000_000_000
+) -> list[Windows]:
+    """Describe windows of each track, `stride` samples apart (further apart where all would take over `most_bytes`)."""
+    probe = head.describe(torch.zeros(1, head.frames, head.dim))
+    each = probe.numel() * 2
+    total = sum(len(_spread(len(track.times), head.frames, stride)) for track in tracks) * each
+    stride = stride * max(1, -(-total // most_bytes))
+    found = []
+    with torch.inference_mode():
+        for track in tracks:
+            features = torch.from_numpy(np.asarray(track.features, np.float32))
+            ends = _spread(len(features), head.frames, stride)
+            chosen = windows(features, head.frames)[ends]
+            found.append(Windows(torch.cat([head.describe(part) for part in chosen.split(64)]).half()))
+    return [Windows(item.described.clone()) for item in found]
+
+
+class WindowBatches:
+    """Described windows of many tracks. Training draws some of each at random; without `settings` all are taken in order.
+
+    `mirrored` are the windows of the flipped pictures, drawn half of the time.
     """
 
     def __init__(
         self,
-        tracks: Sequence[Track],
+        tracks: Sequence[Windows],
         targets: Sequence[int],
         classes: int,
-        frames: int,
         *,
         settings: TrainSettings | None = None,
-        mirrored: Sequence[Track] | None = None,
-        batch_size: int = 32,
+        mirrored: Sequence[Windows] | None = None,
+        batch_size: int = 64,
     ) -> None:
         self._tracks, self._mirrored = list(tracks), list(mirrored or [])
         self._targets = np.asarray(targets, np.int64)
-        self._classes, self._frames = classes, frames
+        self._classes = classes
         self._settings = settings
         self._batch_size = settings.batch_size if settings else batch_size
         self._epoch = 0
-        if settings is None:
-            self._fixed = [
-                (i, end) for i, track in enumerate(self._tracks) for end in _spread(len(track.times), frames)
-            ]
+        self._all = [(i, row) for i, track in enumerate(self._tracks) for row in range(len(track.described))]
 
     def __len__(self) -> int:
-        items = len(self._fixed) if self._settings is None else len(self._tracks) * self._settings.windows
+        items = len(self._all) if self._settings is None else len(self._tracks) * self._settings.windows
         return -(-items // self._batch_size)
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         if self._settings is None:
-            for begin in range(0, len(self._fixed), self._batch_size):
-                part = self._fixed[begin : begin + self._batch_size]
-                arrays = [_window(self._tracks[i].features, end, self._frames) for i, end in part]
-                yield self._batch(arrays, [i for i, _ in part])
+            for begin in range(0, len(self._all), self._batch_size):
+                part = self._all[begin : begin + self._batch_size]
+                yield self._batch([self._tracks[i].described[row] for i, row in part], [i for i, _ in part])
             return
         rng = np.random.default_rng([self._settings.seed, self._epoch])
         order = rng.permutation(np.tile(np.arange(len(self._tracks)), self._settings.windows))
@@ -88,26 +109,23 @@ class FeatureBatches:
 
     def logits(self, model: VideoModel, inputs: Tensor) -> Tensor:
         assert isinstance(model, FactorisedModel)
-        return model.classify(inputs)
+        return model.head.decide(inputs)
 
     def class_weights(self) -> Tensor:
         return _balanced(self._targets, self._classes)
 
-    def _draw(self, index: int, rng: np.random.Generator) -> NDArray[np.float16]:
-        assert self._settings is not None
-        flipped = bool(self._mirrored) and rng.random() < 0.5
-        features = (self._mirrored if flipped else self._tracks)[index].features
-        speed = self._settings.speed ** rng.uniform(-1, 1) if self._settings.speed > 1 else 1.0
-        span = round((self._frames - 1) * speed)
-        end = int(rng.integers(span, len(features))) if len(features) > span else len(features) - 1
-        if speed == 1.0:
-            return _window(features, end, self._frames)
-        rows = np.clip(np.round(end - speed * np.arange(self._frames - 1, -1, -1)).astype(int), 0, None)
-        return features[rows]
+    def sample(self, most: int = 4096) -> Tensor:
+        """Return up to `most` described windows `(N, …)` float32, evenly spread, mirrored ones included."""
+        every = [row for part in (self._tracks, self._mirrored) for track in part for row in track.described]
+        return torch.stack(every[:: max(1, -(-len(every) // most))]).float()
 
-    def _batch(self, arrays: list[NDArray[np.float16]], rows: Any) -> tuple[Tensor, Tensor]:
-        inputs = torch.from_numpy(np.stack(arrays).astype(np.float32))
-        return inputs, torch.from_numpy(self._targets[np.asarray(rows)])
+    def _draw(self, index: int, rng: np.random.Generator) -> Tensor:
+        flipped = bool(self._mirrored) and rng.random() < 0.5
+        described = (self._mirrored if flipped else self._tracks)[index].described
+        return described[int(rng.integers(len(described)))]
+
+    def _batch(self, rows: list[Tensor], tracks: Any) -> tuple[Tensor, Tensor]:
+        return torch.stack(rows).float(), torch.from_numpy(self._targets[np.asarray(tracks)])
 
 
 class ClipBatches:
@@ -165,19 +183,11 @@ class ClipBatches:
         return self._augmentation(pictures, rng) if self._augmentation else pictures
 
 
-def _window(features: NDArray[np.float16], end: int, frames: int) -> NDArray[np.float16]:
-    """Return the `frames` rows that end at `end`, the first row standing for those before it."""
-    begin = end - frames + 1
-    if begin >= 0:
-        return features[begin : end + 1]
-    return np.concatenate([np.repeat(features[:1], -begin, axis=0), features[: end + 1]])
-
-
-def _spread(count: int, frames: int) -> list[int]:
-    """Return the ends of windows that half overlap, the last sample included."""
+def _spread(count: int, frames: int, stride: int) -> list[int]:
+    """Return the ends of windows `stride` samples apart, the last sample included."""
     if count <= frames:
         return [count - 1]
-    return sorted({*range(frames - 1, count, max(1, frames // 2)), count - 1})
+    return sorted({*range(frames - 1, count, max(1, stride)), count - 1})
 
 
 def _balanced(targets: NDArray[np.int64], classes: int) -> Tensor:

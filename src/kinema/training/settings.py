@@ -17,8 +17,7 @@ class TrainSettings:
     - `learning_rate`: highest, reached after `warmup` (a share of all steps), then down along a cosine; `weight_decay`: AdamW's.
     - `label_smoothing`: 0..1; `class_weights`: `balanced` weighs rare classes up, `none` does not.
     - `flip`: also learn from mirrored pictures; switch it off where left and right are different classes.
-    - `speed`: features are also read up to this factor faster or slower; 1 switches it off.
-    - `noise`: standard deviation added to standardised features; `mixup`: Beta parameter, 0 switches it off
+    - `mixup`: Beta parameter, 0 switches it off
       (Zhang et al., mixup, ICLR 2018).
     - `precision`: `auto` is bf16 on a GPU and float32 on a CPU, or any of lightning's.
     - `workers`: decoding processes or threads where pixels are read while training; 0 is the number of cores.
@@ -26,19 +25,17 @@ class TrainSettings:
     Raises `UsageError` for a value that cannot be.
     """
 
-    epochs: int = 60
+    epochs: int = 40
     patience: int = 0
-    batch_size: int = 32
-    windows: int = 2
-    learning_rate: float = 1e-3
+    batch_size: int = 64
+    windows: int = 8
+    learning_rate: float = 2e-3
     backbone_learning_rate: float = 1e-4
-    weight_decay: float = 1e-2
+    weight_decay: float = 5e-2
     warmup: float = 0.1
     label_smoothing: float = 0.1
     class_weights: Literal["balanced", "none"] = "balanced"
     flip: bool = True
-    speed: float = 1.0
-    noise: float = 0.0
     mixup: float = 0.0
     precision: str = "auto"
     workers: int = 0
@@ -52,8 +49,6 @@ class TrainSettings:
             raise UsageError("settings learning_rate and backbone_learning_rate: give numbers above 0")
         if not 0 <= self.label_smoothing < 1 or not 0 <= self.warmup < 1:
             raise UsageError("settings label_smoothing and warmup: give shares from 0 to below 1")
-        if self.speed < 1:
-            raise UsageError(f"setting speed={self.speed}: give a factor of at least 1")
         if self.class_weights not in ("balanced", "none"):
             raise UsageError(f"setting class_weights={self.class_weights!r}: give balanced or none")
 

@@ -16,7 +16,7 @@ import pandas as pd
 import torch
 
 from kinema import __version__
-from kinema.data import Manifest, Segment, check_leaks, folds, prepare_splits, read_data
+from kinema.data import Manifest, Segment, assign_groups, check_leaks, folds, read_data, split_by_group
 from kinema.data.clipspec import ClipSpec
 from kinema.errors import DataError, UsageError
 from kinema.evaluation.baselines import majority_class
@@ -25,15 +25,15 @@ from kinema.evaluation.cross_validation import fold_table, pool_folds
 from kinema.evaluation.evaluate import protocol_sentence, publish, split_scores
 from kinema.evaluation.scores import Scores, to_video
 from kinema.evaluation.summary import ReportData, SplitScores
-from kinema.models import FactorisedModel, Recognizer, create_head, model_entry
-from kinema.training.batches import ClipBatches, FeatureBatches
+from kinema.models import FactorisedModel, Recognizer, TemporalHead, create_head, model_entry
+from kinema.training.batches import ClipBatches, WindowBatches, Windows, describe_tracks
 from kinema.training.features import Extraction, FeatureCache, Track
 from kinema.training.fit import FitResult, Progress, fit
 from kinema.training.run_folder import Run, new_run_folder, write_frame_predictions, write_summary_files
 from kinema.training.scoring import score_tracks, track_logits
 from kinema.training.settings import TrainSettings
 
-DEFAULT_MODEL = "lrcn"
+DEFAULT_MODEL = "motion_moments"
 
 
 @dataclass
@@ -88,8 +88,8 @@ def train(
     torch.manual_seed(settings.seed)
     recognizer = Recognizer.create(model, manifest.classes, spec, **model_settings)
     recognizer.device = device
-    manifest = manifest if k is not None else prepare_splits(manifest, seed=settings.seed)
-    folder = new_run_folder(run, Path(manifest.source).stem if manifest.source else "run")
+    manifest = _grouped(manifest, k, settings.seed)
+    folder = new_run_folder(run, _name(manifest).stem)
 
     frozen = isinstance(recognizer.model, FactorisedModel) and recognizer.model.backbone.frozen
     work = _Work(recognizer, manifest, settings, device, listener)
@@ -105,7 +105,7 @@ def train(
     recognizer.provenance = _provenance(manifest, settings, report, time.monotonic() - began)
     params = {
         "architecture": model,
-        "data": manifest.source,
+        "data": str(_name(manifest)),
         "model": {**recognizer.settings},
         "clip": spec.to_dict(),
         "training": settings.to_dict(),
@@ -140,6 +140,7 @@ class _Work:
         self.extraction: Extraction | None = None
         self.tracks: list[Track] = []
         self.mirrored: list[Track] = []
+        self._windows: dict[str, tuple[list[Windows], list[Windows]]] = {}
 
     def extract(self) -> None:
         """Compute or find the features of every segment, and of its mirror image."""
@@ -259,18 +260,31 @@ class _Work:
     def _fit_head(
         self, model: FactorisedModel, train: list[int], valid: list[int], log: Path | None, progress: Progress | None
     ) -> FitResult:
-        tracks = [self.tracks[i] for i in train]
-        mirrored = [self.mirrored[i] for i in train] if self.mirrored else None
-        model.head.prepare(_sample(tracks, self.settings.seed))
+        straight, mirrored = self._described(model.head)
         settings = self.settings if valid else replace(self.settings, patience=0)
-        targets = self._targets(train)
-        batches = FeatureBatches(
-            tracks, targets, len(self.classes), model.frames, settings=settings, mirrored=mirrored
+        batches = WindowBatches(
+            [straight[i] for i in train],
+            self._targets(train),
+            len(self.classes),
+            settings=settings,
+            mirrored=[mirrored[i] for i in train] if mirrored else None,
         )
-        checked = FeatureBatches([self.tracks[i] for i in valid], self._targets(valid), len(self.classes), model.frames)
+        model.head.prepare(batches.sample())
+        checked = WindowBatches([straight[i] for i in valid], self._targets(valid), len(self.classes))
         return fit(
             model, batches, checked if valid else None, settings, device=self.device, log_folder=log, progress=progress
         )
+
+    def _described(self, head: TemporalHead) -> tuple[list[Windows], list[Windows]]:
+        """Describe all tracks once for each kind of head; folds share them, since describing learns nothing."""
+        key = f"{type(head).__name__} {getattr(head, 'pooling', '')}"
+        if key not in self._windows:
+            stride = max(1, head.frames // 4)
+            self._windows[key] = (
+                describe_tracks(head, self.tracks, stride),
+                describe_tracks(head, self.mirrored, stride) if self.mirrored else [],
+            )
+        return self._windows[key]
 
     def _frame_average(self, train: list[int], valid: list[int]) -> FactorisedModel:
         """The baseline without time: a linear classifier of the mean of the same features."""
@@ -329,13 +343,25 @@ class _Work:
         return self.manifest.describe() + left_out
 
 
+def _name(manifest: Manifest) -> Path:
+    return Path(manifest.path or manifest.root).resolve()
+
+
+def _grouped(manifest: Manifest, k: int | str | None, seed: int) -> Manifest:
+    """Return the manifest with groups, and with all three splits where no folds are asked for."""
+    if k is None:
+        return split_by_group(manifest, seed=seed)
+    manifest = manifest.replace(manifest.table.assign(split=None))
+    return assign_groups(manifest) if manifest.table["group"].isna().any() else manifest
+
+
 def _labelled(manifest: Manifest) -> Manifest:
     manifest.validate()
     if manifest.table["label"].isna().all():
-        raise DataError(f"{manifest.source or 'the data'}: nothing is labelled; put videos into a folder a class, or fill 'label'")
+        raise DataError(f"{_name(manifest)}: nothing is labelled; put videos into a folder a class, or fill 'label'")
     if len(manifest.classes) < 2:
         raise DataError(
-            f"{manifest.source or 'the data'}: only one class, '{manifest.classes[0]}'; a recognizer needs at least two"
+            f"{_name(manifest)}: only one class, '{manifest.classes[0]}'; a recognizer needs at least two"
         )
     return manifest
 
@@ -350,19 +376,6 @@ def _refuse_unlearnable(segments: Sequence[Segment], problems: Sequence[str]) ->
         raise DataError(f"class '{missing[0]}' has no readable video in train{hint}; add some, or leave the class out")
 
 
-def _sample(tracks: Sequence[Track], seed: int, most: int = 20_000) -> torch.Tensor:
-    """Return up to `most` rows of features `(N, D)` of all tracks."""
-    total = sum(len(track.features) for track in tracks)
-    share = min(1.0, most / max(1, total))
-    rng = np.random.default_rng(seed)
-    rows = []
-    for track in tracks:
-        count = max(1, round(share * len(track.features)))
-        chosen = np.sort(rng.choice(len(track.features), count, replace=False))
-        rows.append(np.asarray(track.features[chosen], np.float32))
-    return torch.from_numpy(np.concatenate(rows))
-
-
 def _unweighted(recognizer: Recognizer) -> dict[str, str]:
     return {"weights": "none"} if "weights" in model_entry(recognizer.name).settings else {}
 
@@ -373,7 +386,7 @@ def _provenance(manifest: Manifest, settings: TrainSettings, report: ReportData,
         "torch": torch.__version__,
         "python": platform.python_version(),
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "data": manifest.source,
+        "data": str(_name(manifest)),
         "data_fingerprint": manifest.fingerprint(),
         "seed": settings.seed,
         "seconds": round(seconds, 1),

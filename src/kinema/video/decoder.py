@@ -26,6 +26,7 @@ _CONTAINERS = (
 )
 _OPTIONS = {"protocol_whitelist": "file", "format_whitelist": _CONTAINERS}
 _MOST_THREADS = 4
+_SMALL = 100_000  # pixels; below, handing a frame from thread to thread takes longer than decoding it
 _READ_RETRIES = 8
 
 
@@ -47,7 +48,8 @@ class Decoder:
             self._container.close()
             raise
         self.stream.thread_type = "AUTO"  # frame threads where the codec has them, else slices
-        self.stream.thread_count = threads or min(_MOST_THREADS, os.cpu_count() or 1)
+        self.stream.thread_count = threads or _threads_for(self.stream)
+        self._context = self.stream.codec_context
         # AVI holds no presentation times: with B-frames FFmpeg guesses them wrong (0, 3, 2, 4, 6 ...), while
         # the decoding time at which each frame comes out is exact.
         self._stamp_by_dts = self.container_name == "avi" and bool(self.stream.codec_context.has_b_frames)
@@ -130,7 +132,7 @@ class Decoder:
 
     def _decode(self, packet: Any) -> list[VideoFrame]:
         try:
-            return self.stream.codec_context.decode(packet)
+            return self._context.decode(packet)
         except EOFError:
             return []
         except (av.error.FFmpegError, OSError) as error:
@@ -177,6 +179,10 @@ def _video_stream(name: str, container: InputContainer) -> VideoStream:
     if stream.codec_context is None:
         raise DataError(f"{name}: no decoder for its video stream; convert it, to H.264 for example")
     return stream
+
+
+def _threads_for(stream: VideoStream) -> int:
+    return 1 if stream.width * stream.height <= _SMALL else min(_MOST_THREADS, os.cpu_count() or 1)
 
 
 def _reason(error: Exception) -> str:

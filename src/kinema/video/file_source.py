@@ -48,10 +48,10 @@ class FileSource(Source):
         self.fps: float | None = float(ready.rate) if ready.rate else None
         stream = ready.decoder.stream
         self.frame_count: int | None = stream.frames or None
-        # A raw stream states no times; FFmpeg then estimates a duration from the bit rate, which is worth
-        # nothing.
+        # Raw streams and MPEG program streams state no duration; FFmpeg estimates one, from the bit rate or from
+        # the last bytes, which is worth nothing.
         self.duration: float | None = None
-        if ready.first_stamp is not None:
+        if ready.first_stamp is not None and ready.decoder.container_name != "mpeg":
             own = stream.duration and stream.time_base and float(stream.duration * stream.time_base)
             self.duration = own or ready.decoder.container_seconds
         self._others_may_be_longer = not stream.duration and ready.decoder.has_audio

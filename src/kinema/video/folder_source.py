@@ -66,12 +66,13 @@ class FolderSource(Source):
         """Nothing is held open."""
 
     def read(self, index: int) -> NDArray[np.uint8]:
-        """Return the image of one frame, RGB uint8 `(H, W, 3)`. Raises `DataError` when it cannot be decoded."""
+        """Return one frame's image, RGB uint8 `(H, W, 3)`. Raises `DataError` when it cannot be decoded."""
         path = self._folder / self.names[index]
         image = _read(path)
         width, height = image.shape[1], image.shape[0]
         if (width, height) != self.size:
-            note = f"{path}: {width}x{height} pixels, not the {self.size[0]}x{self.size[1]} of the first; resized"
+            first = f"{self.size[0]}x{self.size[1]}"
+            note = f"{path}: {width}x{height} pixels, not the {first} of the first image; resized"
             if note not in self._problems:
                 self._problems.append(note)
             image = resize(image, self.size)

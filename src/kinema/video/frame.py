@@ -64,6 +64,11 @@ class TimeSampler:
         self.fps = fps
         self._next = 0
 
+    @property
+    def next_time(self) -> float:
+        """The next grid point that no frame has reached yet, in seconds."""
+        return self.start + self._next / self.fps
+
     def take(self, time: float) -> int:
         """Return how many grid points the frame at `time` (seconds) serves: 0: none, above 1: after a gap."""
         reached = math.floor((time - self.start + TIME_TOLERANCE) * self.fps + 1e-9) + 1
@@ -161,6 +166,8 @@ class Source(ABC):
                     frame = Frame(picture.image(size), time, picture.index)
                     for _ in range(count):
                         yield frame
+                    if end is not None and sampler is not None and sampler.next_time >= end - 1e-9:
+                        return
 
     def __enter__(self) -> Self:
         return self

@@ -20,8 +20,8 @@ def open_source(
     """Open a video file or a folder of images.
 
     `fps`: frames a second of a folder of images (default 25); refused for a video file, which knows its own.
-    `threads`: decoder threads of a video file (default: one a core, at most 4; 1 when many files are read in
-    parallel). What exists on disk is always opened as a plain file, whatever its name looks like.
+    `threads`: decoder threads of a video file (default: 1 for small pictures, else one a core, at most 4).
+    What exists on disk is always opened as a plain file, whatever its name looks like.
 
     Raises `DataError` for what is missing, unreadable, not a video, without a picture; `UsageError` for a
     camera number or a network address.

@@ -77,19 +77,22 @@ class Playback:
         behind it.
         """
         converter = RgbConverter()
-        frame: VideoFrame | None = self._next
-        shown = Fraction(0)
-        while frame is not None:
-            stamp = self.decoder.stamp(frame)
-            self._time = self._clock.time(stamp)
+        stamp_of, time_at = self.decoder.stamp, self._clock.time
+        frame: VideoFrame = self._next
+        while True:
+            stamp = stamp_of(frame)
+            self._time = time_at(stamp)
             if frame.is_corrupt:
                 self._note("a frame is damaged")
             if self._damaged and (known := timeline()):
                 self._index = max(self._index, known.index(stamp) or 0)
             yield DecodedPicture(self, converter, frame, self._time, self._index)
-            shown = Fraction(frame.duration or 0) * (frame.time_base or 0)
             self._index += 1
-            frame = next(self._frames, None)
+            following = next(self._frames, None)
+            if following is None:
+                break
+            frame = following
+        shown = Fraction(frame.duration or 0) * (frame.time_base or 0)
         self.end = self._time + float(shown or self._clock.period)
 
     def close(self) -> None:
@@ -114,7 +117,9 @@ class Clock:
         nominally.
         """
         self.period = period
+        self._step = float(period)
         self._unit = time_base
+        self._numerator, self._denominator = time_base.numerator, time_base.denominator
         self._origin: int | None = None
         self._last: float | None = None
 
@@ -124,21 +129,22 @@ class Clock:
 
     def time(self, stamp: int | None) -> float:
         """Return the time in seconds of the next frame, whose stamp may be missing."""
-        expected = 0.0 if self._last is None else self._last + float(self.period)
+        last = self._last
+        expected = 0.0 if last is None else last + self._step
         if stamp is None:
             time = expected
         else:
-            if self._origin is None or self._seconds(stamp) < (self._last or 0.0) - _LEAP_BACK:
+            if self._origin is None or (last and self._seconds(stamp) < last - _LEAP_BACK):
                 self._origin = stamp - round(expected / self._unit)
-            time = max(self._seconds(stamp), self._last or 0.0)
+            time = max(self._seconds(stamp), last or 0.0)
         self._last = time
         return time
 
     def _seconds(self, stamp: int) -> float:
-        return (stamp - (self._origin or 0)) * self._unit.numerator / self._unit.denominator
+        return (stamp - (self._origin or 0)) * self._numerator / self._denominator
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class DecodedPicture:
     """A decoded frame that becomes RGB only when asked."""
 

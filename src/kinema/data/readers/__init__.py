@@ -1,1 +1,1 @@
-"""Readers of data sets as people keep them, one file a layout; `registry.read_data` recognises which one it is."""
+"""Readers of data sets as people keep them, one file a layout; `registry.read_data` recognises which."""

@@ -1,8 +1,9 @@
-"""Reads folders of videos: class folders with or without train, valid, test above, flat folders, one video."""
+"""Reads folders of videos: class folders, with train, valid, test above or not; flat folders; one video."""
 
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,10 +17,16 @@ from kinema.errors import DataError
 from kinema.video.folder_source import IMAGE_SUFFIXES
 
 VIDEO_SUFFIXES = frozenset(
-    ".3g2 .3gp .asf .avi .divx .dv .f4v .flv .gif .h264 .hevc .m1v .m2ts .m2v .m4v .mjpeg .mjpg .mkv .mov .mp4 .mpeg .mpg "
-    ".mts .mxf .nut .ogm .ogv .qt .rm .rmvb .ts .vob .webm .wmv .y4m".split()
+    f".{name}"
+    for name in re.findall(
+        r"\w+",
+        "3g2 3gp asf avi divx dv f4v flv gif h264 hevc m1v m2ts m2v m4v mjpeg mjpg mkv mov mp4 mpeg mpg "
+        "mts mxf nut ogm ogv qt rm rmvb ts vob webm wmv y4m",
+    )
 )
 _PACKED = frozenset({".zip", ".rar", ".7z", ".tar", ".gz", ".tgz", ".bz2", ".xz"})
+
+_Row = tuple[str, str | None, str | None, str | None]  # video, label, split, group
 
 
 @dataclass
@@ -51,6 +58,10 @@ class _Folder:
         return bool(self.videos or self.is_frames or any(f.holds for f in self.folders))
 
 
+def _is_one(path: Path) -> bool:
+    return path.is_file() or _scan(path, depth=2).is_frames
+
+
 @register_reader("one video", "a video file, or a folder of images", _is_one, rank=80)
 def read_video(path: Path) -> Manifest:
     """Read one video as a manifest of one row without a label, for prediction."""
@@ -59,7 +70,12 @@ def read_video(path: Path) -> Manifest:
     return assign_groups(Manifest({"video": [path.name]}, path.parent, notes=["one video without a label"]))
 
 
-@register_reader("class folders", "a folder of videos for each class, train/valid/test above it or not", Path.is_dir, rank=90)
+@register_reader(
+    "class folders",
+    "a folder of videos for each class, train/valid/test above it or not",
+    Path.is_dir,
+    rank=90,
+)
 def read_class_folders(path: Path) -> Manifest:
     """Read videos and frame folders; the class is the name of the folder that holds them.
 
@@ -74,12 +90,12 @@ def read_class_folders(path: Path) -> Manifest:
     if not top.holds:
         raise DataError(f"{path}: no videos in this folder{_instead(top)}; expected CLASS/VIDEO.mp4 below it")
     root = top
-    while not root.clips and (inner := _only(root)) is not None and any(f.folders or f.videos for f in inner.folders):
+    while not root.clips and (inner := _only(root)) and any(f.folders or f.videos for f in inner.folders):
         notes.append(f"the class folders are in {inner.path.relative_to(path).as_posix()}/")
         root = inner
     holders = [folder for folder in root.folders if folder.holds]
     halves = [folder for folder in holders if split_name(folder.name)]
-    rows: list[tuple[str, str | None, str | None, str | None]] = []
+    rows: list[_Row] = []
     if _all_frames(root, holders):
         rows = [(_relative(clip, path), None, None, None) for clip in root.clips]
         notes.append(f"{count(len(rows), 'video')} without labels: class folders are missing above them")
@@ -89,11 +105,14 @@ def read_class_folders(path: Path) -> Manifest:
             _stray(half.clips, f"{half.name}/", notes)
         left_out = [folder.name for folder in holders if folder not in halves]
         if left_out:
-            notes.append(f"skipped: {listing(left_out)}, which is not train, valid or test as its neighbours are")
+            notes.append(
+                f"skipped: {listing(left_out)}, not being train, valid or test as the folders beside are"
+            )
         _stray(root.clips, "the top folder", notes)
     elif halves and len(halves) == len(holders):
         names = listing([f"{folder.name}/" for folder in halves])
-        raise DataError(f"{path}: {names} holds videos without class folders; sort them into {halves[0].name}/CLASS/")
+        mend = f"sort them into {halves[0].name}/CLASS/"
+        raise DataError(f"{path}: videos without class folders in {names}; {mend}")
     else:
         rows = _classes(holders, path, None)
         _stray([root.path / name for name in root.videos], "the top folder", notes)
@@ -105,8 +124,8 @@ def read_class_folders(path: Path) -> Manifest:
     return assign_groups(manifest)
 
 
-def _classes(folders: list[_Folder], top: Path, split: str | None) -> list[tuple[str, str | None, str | None, str | None]]:
-    rows: list[tuple[str, str | None, str | None, str | None]] = []
+def _classes(folders: list[_Folder], top: Path, split: str | None) -> list[_Row]:
+    rows: list[_Row] = []
     for folder in folders:
         rows += [(_relative(clip, top), folder.name, split, None) for clip in folder.clips]
         for inner in (f for f in folder.folders if not f.is_frames):
@@ -119,7 +138,10 @@ def _classes(folders: list[_Folder], top: Path, split: str | None) -> list[tuple
 
 
 def _below(folder: _Folder) -> list[Path]:
-    return [*folder.clips, *(clip for inner in folder.folders if not inner.is_frames for clip in _below(inner))]
+    return [
+        *folder.clips,
+        *(clip for inner in folder.folders if not inner.is_frames for clip in _below(inner)),
+    ]
 
 
 def _scan(path: Path, depth: int) -> _Folder:
@@ -127,7 +149,9 @@ def _scan(path: Path, depth: int) -> _Folder:
     try:
         entries = sorted(os.scandir(path), key=lambda entry: natural_key(entry.name))
     except OSError as error:
-        raise DataError(f"{path}: the folder cannot be read: {error.strerror}; check its permissions") from error
+        raise DataError(
+            f"{path}: the folder cannot be read: {error.strerror}; check its permissions"
+        ) from error
     for entry in entries:
         suffix = Path(entry.name).suffix.lower()
         if entry.name.startswith((".", "__MACOSX")) or entry.name in ("Thumbs.db", "desktop.ini"):
@@ -142,10 +166,6 @@ def _scan(path: Path, depth: int) -> _Folder:
         else:
             found.others.append(entry.name)
     return found
-
-
-def _is_one(path: Path) -> bool:
-    return path.is_file() or _scan(path, depth=2).is_frames
 
 
 def _only(folder: _Folder) -> _Folder | None:

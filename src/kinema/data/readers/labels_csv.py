@@ -39,7 +39,9 @@ def frame_labels(path: str | os.PathLike[str]) -> pd.DataFrame:
     return _matched(_file(Path(path)))
 
 
-@register_reader("labels.csv", "frame folders and labels.csv with video,frame,label,split", _recognises, rank=20)
+@register_reader(
+    "labels.csv", "frame folders and labels.csv with video,frame,label,split", _recognises, rank=20
+)
 def read_labels_csv(path: Path, fps: float = 25.0) -> Manifest:
     """Make a segment of each run of consecutive frames with equal label and split, at `fps` frames a second.
 
@@ -79,7 +81,8 @@ def _matched(file: Path) -> pd.DataFrame:
     for name in ("video", "frame", "label"):
         empty = (table[name] == "").tolist()
         if any(empty):
-            raise DataError(f"{file}: {at_rows(empty, lines)}: the cell '{name}' is empty; fill it or remove the row")
+            where = at_rows(empty, lines)
+            raise DataError(f"{file}: {where}: the cell '{name}' is empty; fill it or remove the row")
     unknown = [word != "" and split_name(word) is None for word in table["split"]]
     if any(unknown):
         words = sorted({repr(word) for word, bad in zip(table["split"], unknown, strict=True) if bad})
@@ -109,7 +112,8 @@ def _located(table: pd.DataFrame, file: Path, notes: list[str]) -> pd.DataFrame:
         if not names:
             absent.append(video)
         # Names are matched whole, then without the suffix, since tables made before a conversion keep the old one.
-        found[video] = {Path(name).stem: i for i, name in enumerate(names)} | {name: i for i, name in enumerate(names)}
+        stems = {Path(name).stem: i for i, name in enumerate(names)}
+        found[video] = stems | {name: i for i, name in enumerate(names)}
         labelled = {Path(frame).stem for frame in table.loc[table["video"] == video, "frame"]}
         unlabelled += [f"{video}/{name}" for name in names if Path(name).stem not in labelled]
     for video, frame in zip(table["video"], table["frame"], strict=True):
@@ -127,7 +131,9 @@ def _located(table: pd.DataFrame, file: Path, notes: list[str]) -> pd.DataFrame:
     extra = [item.name for item in sorted(file.parent.iterdir()) if item.is_dir() and item.name not in found]
     extra = [name for name in extra if not name.startswith(".") and _images(file.parent / name)]
     if extra:
-        notes.append(f"{count(len(extra), 'folder')} of frames that the table does not name: {listing(extra)}")
+        notes.append(
+            f"{count(len(extra), 'folder')} of frames that the table does not name: {listing(extra)}"
+        )
     located = table.assign(index=pd.Series(places, index=table.index, dtype=object)).dropna(subset=["index"])
     return located.assign(index=located["index"].astype(int))
 
@@ -149,7 +155,8 @@ def _single(table: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
 
 def _runs(labels: pd.DataFrame) -> Iterator[tuple[str, int, int, str, str | None]]:
     current: tuple[str, int, int, str, str | None] | None = None
-    for video, index, label, split in labels[["video", "index", "label", "split"]].itertuples(index=False, name=None):
+    columns = ["video", "index", "label", "split"]
+    for video, index, label, split in labels[columns].itertuples(index=False, name=None):
         split = split if isinstance(split, str) else None
         if current and (video, label, split) == (current[0], *current[3:]) and index == current[2] + 1:
             current = (video, current[1], index, label, split)
@@ -164,5 +171,5 @@ def _runs(labels: pd.DataFrame) -> Iterator[tuple[str, int, int, str, str | None
 def _images(folder: Path) -> list[str]:
     if not folder.is_dir():
         return []
-    names = [i.name for i in folder.iterdir() if i.suffix.lower() in IMAGE_SUFFIXES and not i.name.startswith(".")]
-    return sorted(names, key=natural_order)
+    images = (item for item in folder.iterdir() if item.suffix.lower() in IMAGE_SUFFIXES)
+    return sorted((item.name for item in images if not item.name.startswith(".")), key=natural_order)

@@ -28,7 +28,9 @@ def labels_single_frames(path: Path) -> bool:
     return path.name.lower() == "labels.csv" or {"video", "frame", "label"} <= names
 
 
-@register_reader("manifest", "a table with the columns video,start,end,label,split,group", _recognises, rank=10)
+@register_reader(
+    "manifest", "a table with the columns video,start,end,label,split,group", _recognises, rank=10
+)
 def read_manifest(path: Path) -> Manifest:
     """Read a manifest file; empty groups are found from the names."""
     file = next(path / name for name in _NAMES if (path / name).is_file()) if path.is_dir() else path

@@ -1,4 +1,4 @@
-"""Tables of labelled video as people write them (CSV, TSV, Parquet) become the columns of a Manifest, and back."""
+"""Tables of labelled video as people write them (CSV, TSV, Parquet) as the columns of a Manifest, and back."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _SPLIT_WORDS = {
     "test": "test", "testing": "test", "tst": "test",
 }  # fmt: skip
 _OTHER_WORDS = {
-    "path": "video", "file": "video", "filename": "video", "file name": "video", "file_name": "video", "clip": "video",
+    "path": "video", "file": "video", "filename": "video", "file_name": "video", "clip": "video",
     "class": "label", "action": "label", "category": "label", "target": "label",
     "time_start": "start", "begin": "start", "time_end": "end", "stop": "end",
     "subject": "group", "subset": "split", "set": "split",
@@ -100,16 +100,18 @@ def read_cells(path: Path) -> tuple[pd.DataFrame, list[int]]:
     """
     rows, lines = _records(_text(path), path)
     if not rows:
-        raise DataError(f"{path}: the file is empty; a table starts with a line of column names such as video,label")
+        raise DataError(f"{path}: the file is empty; a table starts with its column names (video,label,…)")
     header = [cell.strip() for cell in rows[0]]
     repeated = sorted({name for name in header if name and header.count(name) > 1})
     if repeated:
-        raise DataError(f"{path}: the column {listing(map(repr, repeated))} appears twice; rename or remove one")
+        raise DataError(
+            f"{path}: the column {listing(map(repr, repeated))} is there twice; rename or remove one"
+        )
     body: list[list[str]] = []
     for row, line in zip(rows[1:], lines[1:], strict=True):
         if len(row) > len(header) and any(cell.strip() for cell in row[len(header) :]):
             message = f"has {len(row)} cells where the header has {len(header)}"
-            raise DataError(f"{path}: line {line} {message}; put quotes around a cell that holds the separator")
+            raise DataError(f"{path}: line {line} {message}; quote a cell that holds the separator")
         body.append([*row[: len(header)], *[""] * (len(header) - len(row))])
     table = pd.DataFrame(body, columns=header, dtype=object)
     return table.loc[:, [name for name in header if name]], lines[1:]
@@ -162,12 +164,15 @@ def normalise(table: pd.DataFrame, source: str, lines: Sequence[int] | None = No
     if "fps" in table.columns:
         result["fps"] = [number_of(cell) for cell in table["fps"].tolist()]
     for name in NUMBERS:
-        _refuse(source, lines, [v == "bad" for v in result.get(name, [])], f"{name} is not a number of seconds"
-                if name != "fps" else "fps is not a number")  # fmt: skip
+        unit = "frames a second" if name == "fps" else "seconds"
+        _refuse(
+            source, lines, [v == "bad" for v in result.get(name, [])], f"{name} is not a number of {unit}"
+        )
     _refuse(source, lines, [not video for video in result["video"]], "the cell 'video' is empty")
     start, end = (np.array(result[name], dtype=float) for name in ("start", "end"))
-    _refuse(source, lines, ((start < 0) | (end < 0)).tolist(), "a time is negative; times are seconds from the start")
-    _refuse(source, lines, (end <= np.nan_to_num(start)).tolist(), "end is not after start; swap or correct the times")
+    negative, reverse = (start < 0) | (end < 0), end <= np.nan_to_num(start)
+    _refuse(source, lines, negative.tolist(), "a time is negative; times are seconds from the start")
+    _refuse(source, lines, reverse.tolist(), "end is not after start; swap or correct the times")
     words = result["split"]
     splits = [None if word is None else split_name(word) for word in words]
     unknown = [word is not None and name is None for word, name in zip(words, splits, strict=True)]
@@ -209,7 +214,13 @@ def missing_columns(source: str, missing: Sequence[str], found: Sequence[str]) -
     hints = [f"rename '{near}' to '{name}'" for name in missing if (near := _meant(name, found))]
     names = listing(map(repr, missing))
     what = f"the columns {names} are missing" if len(missing) > 1 else f"the column {names} is missing"
-    mend = "; " + ", ".join(hints) if hints else "; add a column of that name (its cells may be empty)" if len(missing) == 1 else ""
+    mend = (
+        "; " + ", ".join(hints)
+        if hints
+        else "; add a column of that name (its cells may be empty)"
+        if len(missing) == 1
+        else ""
+    )
     return DataError(f"{source}: {what} (found: {listing(found, 12) or 'none'}){mend}")
 
 
@@ -223,7 +234,9 @@ def refuse_misspelt(source: str, found: Sequence[str]) -> None:
         for other in found:
             near = SequenceMatcher(None, name, str(other).lower()).ratio() >= 0.8
             if near and other not in COLUMNS:
-                raise DataError(f"{source}: the column '{other}' looks like '{name}', which is absent; rename one of them")
+                raise DataError(
+                    f"{source}: the column '{other}' looks like '{name}', which is absent; rename it"
+                )
 
 
 def at_rows(bad: Sequence[bool], lines: Sequence[int] | None, most: int = 5) -> str:
@@ -275,7 +288,9 @@ def _text(path: Path) -> str:
 def _records(text: str, path: Path) -> tuple[list[list[str]], list[int]]:
     first = text.lstrip("\r\n").split("\n", 1)[0].split("\r", 1)[0]
     separator = max(",;\t", key=first.count)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True, strict=False)
+    reader = csv.reader(
+        io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True, strict=False
+    )
     rows: list[list[str]] = []
     lines: list[int] = []
     try:

@@ -21,7 +21,9 @@ def _recognises(path: Path) -> bool:
     return (path / LISTS).is_dir()
 
 
-@register_reader("UCF101", "class folders of v_CLASS_gNN_cNN.avi, and ucfTrainTestlist/", _recognises, rank=30)
+@register_reader(
+    "UCF101", "class folders of v_CLASS_gNN_cNN.avi, and ucfTrainTestlist/", _recognises, rank=30
+)
 def read_ucf101(path: Path, fold: int = 1) -> Manifest:
     """Read one of the three official train/test splits (Soomro et al., arXiv 1212.0402); the group is
     CLASS_gNN.
@@ -52,17 +54,22 @@ def read_ucf101(path: Path, fold: int = 1) -> Manifest:
                 rows.append(((home / name).relative_to(path).as_posix(), label, split))
     if not rows:
         places = listing([f"{home}/" for home in homes[:3]])
-        raise DataError(f"{path}: none of the {total:,} listed videos is there (looked in {places}); unpack UCF101 here")
+        raise DataError(f"{path}: none of the {total:,} listed videos is in {places}; unpack UCF101 there")
     notes = [f"fold {fold}: {count(len(rows), 'video')} of the {total:,} listed ones are there"]
     present = {label for _, label, _ in rows}
     gone = [label for label in absent if label not in present]
     if absent:
         partly = [f"{label} ({number})" for label, number in absent.items() if label in present]
-        notes.append(f"absent: {count(sum(absent.values()), 'listed video')}, with them all of {len(gone)} classes"
-                     f" ({listing(gone, 3) or 'none'}) and some of {listing(partly, 8) or 'no other'}")  # fmt: skip
+        notes.append(f"absent: {count(sum(absent.values()), 'listed video')}")
+        if gone:
+            notes[-1] += f"; all of {count(len(gone), 'class', 'classes')} ({listing(gone, 3)})"
+        if partly:
+            notes[-1] += f"; some of {listing(partly, 8)}"
     unlisted = _unlisted(homes, listed)
     if unlisted:
-        notes.append(f"skipped: {count(len(unlisted), 'video')} in no list of fold {fold}: {listing(unlisted)}")
+        notes.append(
+            f"skipped: {count(len(unlisted), 'video')} in no list of fold {fold}: {listing(unlisted)}"
+        )
     table = pd.DataFrame(rows, columns=["video", "label", "split"])
     return assign_groups(Manifest(table, path, notes=notes))
 
@@ -72,7 +79,7 @@ def _entries(file: Path) -> list[tuple[str, str, int | None]]:
     for number, line in enumerate(_lines(file), start=1):
         match = re.fullmatch(r"([^/]+/.+?\.\w+)(?:\s+(\d+))?", line.strip())
         if line.strip() and not match:
-            raise DataError(f"{file}: line {number} is not 'CLASS/VIDEO.avi' with the class number after it: {line!r}")
+            raise DataError(f"{file}: line {number} is not 'CLASS/VIDEO.avi NUMBER': {line!r}")
         if match:
             entries.append((f"{file}: line {number}", match[1], int(match[2]) if match[2] else None))
     return entries
@@ -87,10 +94,11 @@ def _class_numbers(file: Path) -> dict[str, int]:
 
 def _lines(file: Path) -> list[str]:
     if not file.is_file():
-        raise DataError(f"{file}: this official list is missing; unpack UCF101TrainTestSplits-RecognitionTask.zip here")
+        archive = "UCF101TrainTestSplits-RecognitionTask.zip"
+        raise DataError(f"{file}: this official list is missing; it is in {archive}")
     return file.read_text(encoding="utf-8-sig", errors="replace").splitlines()
 
 
 def _unlisted(homes: list[Path], listed: set[str]) -> list[str]:
-    found = {f"{v.parent.name}/{v.name}" for home in homes for v in home.glob("*/*.avi") if not v.name.startswith(".")}
-    return sorted(found - listed)
+    videos = (video for home in homes for video in home.glob("*/*.avi") if not video.name.startswith("."))
+    return sorted({f"{video.parent.name}/{video.name}" for video in videos} - listed)

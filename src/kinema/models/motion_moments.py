@@ -1,0 +1,113 @@
+"""motion_moments: the default. What changes where, and in which order, from one frozen image network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from kinema.data.clipspec import ClipSpec
+from kinema.models.backbones import BUNDLED, FrameBackbone
+from kinema.models.base import FactorisedModel, VideoModel
+from kinema.models.heads import TemporalHead
+from kinema.models.registry import register
+
+
+class MotionMoments(TemporalHead):
+    """Moments over time of features that know their place in the picture, and a linear classifier.
+
+    ```
+    grid parts (B, T, C·G·G) ─┬─ standard deviation over T ─────────────────── how much changes here
+                              ├─ rms of rises over `lag` samples ─┐
+                              ├─ rms of falls over `lag` samples ─┴─────────── which way it changes
+                              └─ mean of 2nd half − mean of 1st half ───────── what comes after what
+    pool part  (B, T, C) ────── mean over T ────────────────────────────────── what it looks like
+       each ─▶ signed square root ─▶ standardised ─▶ length 1 ─▶ dropout ─▶ one linear layer ─▶ (B, K)
+    ```
+
+    Cells of a coarse grid make differences over time mean motion at a place. Signed square root and length 1 are the
+    power and L2 normalisation of Perronnin et al. (Improving the Fisher kernel, ECCV 2010).
+
+    `parts` are the shapes `(C, G, G)` of the embedding's parts; a part of one cell is taken for appearance.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(
+        self,
+        parts: Sequence[tuple[int, int, int]],
+        num_classes: int,
+        frames: int,
+        lag: int = 2,
+        dropout: float = 0.3,
+        scale: float = 16.0,
+    ) -> None:
+        self.sizes = [channels * rows * columns for channels, rows, columns in parts]
+        super().__init__(sum(self.sizes), num_classes, frames)
+        self.moving = [rows * columns > 1 for _, rows, columns in parts]
+        self.lag = min(lag, max(1, frames - 1))
+        self.scale = scale
+        self.blocks: list[int] = []
+        for size, moving in zip(self.sizes, self.moving, strict=True):
+            self.blocks += [size, 2 * size, size] if moving else [size]
+        self.register_buffer("mean", torch.zeros(sum(self.blocks)))
+        self.register_buffer("std", torch.ones(sum(self.blocks)))
+        self.dropout = nn.Dropout(dropout)
+        self.classifier = nn.Linear(sum(self.blocks), num_classes)
+        nn.init.normal_(self.classifier.weight, std=1e-3)
+        nn.init.zeros_(self.classifier.bias)
+
+    def describe(self, features: Tensor) -> Tensor:
+        """Return the moments `(B, M)` of windows `(B, T, D)`, after the signed square root."""
+        half = features.shape[1] // 2
+        found: list[Tensor] = []
+        for part, moving in zip(features.split(self.sizes, dim=2), self.moving, strict=True):
+            if not moving:
+                found.append(part.mean(1))
+                continue
+            change = part[:, self.lag :] - part[:, : -self.lag] if part.shape[1] > self.lag else part[:, :1] * 0
+            rises, falls = change.clamp(min=0), (-change).clamp(min=0)
+            found.append(part.std(1, correction=0))
+            found += [rises.square().mean(1).sqrt(), falls.square().mean(1).sqrt()]
+            found.append(part[:, half:].mean(1) - part[:, :half].mean(1) if half else part[:, 0] * 0)
+        moments = torch.cat(found, dim=1)
+        return moments.sign() * moments.abs().sqrt()
+
+    def prepare(self, described: Tensor) -> None:
+        """Take mean and standard deviation of the moments `(N, M)`."""
+        std, mean = torch.std_mean(described.float(), dim=0, correction=0)
+        self.mean.copy_(mean)
+        # A moment that hardly varies is not blown up: a tenth of its block's average is added.
+        floors = [block + 0.1 * block.mean() + 1e-6 for block in std.split(self.blocks)]
+        self.std.copy_(torch.cat(floors))
+
+    def decide(self, described: Tensor) -> Tensor:
+        standardised = (described - self.mean) / self.std
+        unit = torch.cat([F.normalize(block, dim=1) for block in standardised.split(self.blocks, dim=1)], dim=1)
+        return self.classifier(self.dropout(unit * (self.scale / len(self.blocks) ** 0.5)))
+
+
+@register("motion_moments", spec=ClipSpec(frames=20, fps=10.0))
+def motion_moments(
+    num_classes: int,
+    spec: ClipSpec,
+    backbone: str = BUNDLED,
+    weights: str = "bundled",
+    freeze: bool = True,
+    strides: Sequence[int] = (16, 32),
+    grid: int = 3,
+    lag: int = 2,
+    dropout: float = 0.3,
+) -> VideoModel:
+    """The default: what changes where and in which order, from one frozen image network; a head in seconds."""
+    taps = (*(f"stride{stride}:{grid}" for stride in strides), "pool")
+    network = FrameBackbone(backbone, weights, taps)
+    model = FactorisedModel(
+        num_classes, spec.frames, network, MotionMoments(network.parts, num_classes, spec.frames, lag, dropout)
+    )
+    if freeze:
+        model.freeze_backbone()
+    return model
