@@ -1,4 +1,4 @@
-"""Synthetic videos whose every frame is known: made with PyAV's encoders, odd in all the ways that files are odd."""
+"""Synthetic videos whose every frame is known, made with PyAV's encoders: odd in the ways that files are."""
 
 from __future__ import annotations
 

@@ -74,7 +74,7 @@ def test_a_late_start_gives_the_frames_of_a_full_pass(
 def test_a_late_start_decodes_from_the_keyframe_before_it(
     tmp_path: Path, synthetic: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = synthetic.encode(tmp_path / "v.mp4", 300, options=GROUPS)
+    path = synthetic.encode(tmp_path / "v.mp4", 300, options={**GROUPS, "sc_threshold": "0"})
     went: list[int] = []
     seek = Playback.seek
     monkeypatch.setattr(

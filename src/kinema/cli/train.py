@@ -151,17 +151,19 @@ def say_result(folder: Path, report: dict[str, Any]) -> None:
 
     split = report["headline"]["split"]
     video = report["splits"][split]["video"]
-    interval = video["top1_interval"]
-    console.print(f"\n{split}, video-level top-1: {video['top1']:.3f}{_interval(interval)}, {video['items']} videos", highlight=False)
+    top1 = video["top1"]
+    console.print(
+        f"\n{split}, video-level top-1: {top1['value']:.3f}{_interval(top1)}, {video['items']} videos", highlight=False
+    )
     for name, by_split in report["baselines"].items():
         if split in by_split:
-            console.print(f"  {name}: {by_split[split]['top1']:.3f}", highlight=False)
+            console.print(f"  {name}: {by_split[split]['top1']['value']:.3f}", highlight=False)
     for caveat in report["caveats"]:
-        console.print(f"note: {caveat}", markup=False, highlight=False)
+        console.print(f"{caveat['level']}: {caveat['text']}", markup=False, highlight=False)
 
 
-def _interval(interval: dict[str, Any] | None) -> str:
-    if not interval or interval["low"] is None:
+def _interval(interval: dict[str, Any]) -> str:
+    if interval["low"] is None:
         return " (too few groups for an interval)"
     return f" (95 % interval {interval['low']:.3f} to {interval['high']:.3f}, {interval['groups']} groups)"
 

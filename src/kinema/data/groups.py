@@ -1,4 +1,4 @@
-"""Groups: which clips share a subject or a source video, and so must stay in one split."""
+"""Groups: clips that share a subject or a source video and must stay in one split; and whether they do."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+import pandas as pd
+
 from kinema.data.manifest import Manifest
-from kinema.data.readers.tables import count, listing
+from kinema.data.readers.tables import SPLITS, count, listing, natural_key
 from kinema.errors import UsageError, closest
+from kinema.files import content_hash
 
 _HMDB_CLASS = (
     r"(?:brush_hair|climb_stairs|draw_sword|fall_floor|flic_flac|kick_ball|ride_bike|ride_horse|shake_hands|"
@@ -114,7 +117,7 @@ def assign_groups(
         group if group is not None else hit[0] if hit else own_group(name)
         for group, hit, name in zip(kept, found, names, strict=True)
     ]
-    notes = [f"groups of {count(number, 'clip')} found by {rule}" for rule, number in used.most_common()]
+    notes = [f"groups: {count(number, 'clip')} by {rule}" for rule, number in used.most_common()]
     alone = sum(group is None and hit is None for group, hit in zip(kept, found, strict=True))
     if alone:
         notes.append(_alone(manifest, alone, len(found)))
@@ -126,12 +129,74 @@ def own_group(name: str) -> str:
     return str(PurePosixPath(name).with_suffix(""))
 
 
+@dataclass(frozen=True)
+class Leak:
+    """Something that stands in more than one split: `kind` is "group", "video" or "content"."""
+
+    kind: str
+    value: str
+    splits: tuple[str, ...]
+    rows: tuple[int, ...]
+
+    def __str__(self) -> str:
+        what = "the same file content" if self.kind == "content" else f"{self.kind} '{self.value}'"
+        also = f" ({self.value})" if self.kind == "content" else ""
+        return f"{what} is in {' and '.join(self.splits)}: {count(len(self.rows), 'clip')}{also}"
+
+
+def check_leaks(manifest: Manifest, *, content: bool = True) -> list[Leak]:
+    """Return the groups, the videos and (with `content`) the file contents that stand in more than one split.
+
+    Only files whose size another file shares are read; missing files are passed over.
+    """
+    leaks = [
+        leak for column in ("group", "video") for leak in _divided(manifest, column, manifest.table[column])
+    ]
+    if content:
+        digests = same_content(manifest)
+        leaks += _divided(manifest, "content", manifest.table["video"].map(digests))
+    return leaks
+
+
+def same_content(manifest: Manifest) -> dict[str, str]:
+    """Return the content hash of each video file, by its name in the table, that has the size of another."""
+    sizes: dict[int, list[str]] = {}
+    for name in sorted(manifest.table["video"].unique(), key=natural_key):
+        path = manifest.video_path(name)
+        if path.is_file() and (size := path.stat().st_size):
+            sizes.setdefault(size, []).append(name)
+    found = {}
+    for names in (names for names in sizes.values() if len(names) > 1):
+        for name in names:
+            try:
+                found[name] = content_hash(manifest.video_path(name))
+            except OSError:  # unreadable: `check` says so
+                continue
+    return found
+
+
+def _divided(manifest: Manifest, kind: str, values: pd.Series) -> list[Leak]:
+    table = pd.DataFrame(
+        {"value": values, "split": manifest.table["split"], "video": manifest.table["video"]}
+    )
+    leaks = []
+    for value, part in table.dropna(subset=["value", "split"]).groupby("value"):
+        splits = tuple(name for name in SPLITS if name in set(part["split"]))
+        videos = part["video"].unique().tolist()
+        if len(splits) > 1 and (kind != "content" or len(videos) > 1):
+            shown = " = ".join(videos[:3]) if kind == "content" else str(value)
+            leaks.append(Leak(kind, shown, splits, tuple(part.index.tolist())))
+    return sorted(leaks, key=lambda leak: natural_key(leak.value))
+
+
 def _alone(manifest: Manifest, alone: int, total: int) -> str:
-    which = "no name tells" if alone == total else f"{count(alone, 'clip')} whose name does not tell"
-    note = f"groups: {which} the source or the subject, so each such video is its own group"
+    which = "no name tells" if alone == total else f"the names of {count(alone, 'clip')} do not tell"
+    note = f"groups: {which} a source or subject, so each such video is a group of its own"
     stems = [PurePosixPath(name).stem for name in manifest.table["video"]]
     if sum(bool(re.fullmatch(r"\D*\d+", stem)) for stem in stems) > len(stems) / 2:
-        note += "; the names are numbered: if neighbours share a source, group blocks of N of them (--group-block N)"
+        note += (
+            "; names are numbered: if neighbours share a source, group them in blocks of N (--group-block N)"
+        )
     return note
 
 
@@ -189,7 +254,7 @@ def _by_column(manifest: Manifest, column: str) -> Manifest:
             manifest.table["video"], manifest.table[column], _blank(manifest, column), strict=True
         )
     ]
-    notes = [f"groups of {count(len(groups) - len(empty), 'clip')} taken from the column '{column}'"]
+    notes = [f"groups: {count(len(groups) - len(empty), 'clip')} by the column '{column}'"]
     if empty:
         notes.append(f"groups: the column '{column}' is empty for {listing(empty, 3)}: each its own group")
     return manifest.replace(manifest.table.assign(group=groups), [*manifest.notes, *notes])

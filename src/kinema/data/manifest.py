@@ -18,6 +18,7 @@ from kinema.data.readers.tables import (
     at_rows,
     count,
     listing,
+    located,
     missing_columns,
     moved_path,
     natural_key,
@@ -132,7 +133,7 @@ class Manifest:
         for column in ("group", "video"):
             divided = self.divided(column)
             if divided:
-                what = f"{column} {listing(map(repr, divided), 3)} in more than one split, so the test would leak"
+                what = f"{column} {listing(map(repr, divided), 3)} in more than one split, which leaks"
                 raise DataError(f"{self._source}: {what}; split again with kinema data split --replace")
         return self
 
@@ -204,7 +205,7 @@ class Manifest:
 
     def video_path(self, name: str) -> Path:
         """Return the absolute path of a video that the table calls `name`."""
-        return Path(os.path.normpath(self.root / name))
+        return located(name, self.root)
 
     def fingerprint(self, content: bool = False) -> str:
         """Return a SHA-256 over the rows in any order: path as written, times, label, split, group.
@@ -225,18 +226,19 @@ class Manifest:
     def describe(self) -> str:
         """Return a plain text table: clips of each class in each split, groups, seconds; then warnings."""
         columns = [*self.splits, *(["no split"] if self.table["split"].isna().any() else [])]
-        rows = [["class", *columns, "clips", "groups", "seconds"]]
+        timed = bool(self.table["end"].notna().any())
+        rows = [["class", *columns, "clips", "groups", *(["seconds"] if timed else [])]]
         labels = [*self.classes, *([None] if self.table["label"].isna().any() else [])]
         for label in labels:
             chosen = self.table["label"].isna() if label is None else self.table["label"] == label
-            rows.append([label or "(no label)", *_counts(self.table[chosen], columns)])
+            rows.append([label or "(no label)", *_counts(self.table[chosen], columns, timed)])
         if len(labels) > 1:
-            rows.append(["all", *_counts(self.table, columns)])
+            rows.append(["all", *_counts(self.table, columns, timed)])
         clips, videos = count(len(self), "clip"), count(self.table["video"].nunique(), "video")
         classes, groups = count(len(self.classes), "class", "classes"), count(len(self.groups), "group")
         text = f"{clips} of {videos}, {classes}, {groups}\n"
         text += _columns(rows)
-        if (self.table["end"] - self.table["start"].fillna(0)).isna().any():
+        if timed and self.table["end"].isna().any():
             text += (
                 "\nseconds: of the clips whose end the table gives; the others last to the end of their video"
             )
@@ -283,7 +285,7 @@ class Manifest:
         return f"Manifest({count(len(self), 'segment')}, {classes}, splits {self.splits}, root {self.root})"
 
     def _repr_html_(self) -> str:
-        return self.table._repr_html_()
+        return str(self.table.to_html(max_rows=20, notebook=True))
 
     def divided(self, column: str) -> list[str]:
         """Return the values of a column ("group", "video") that stand in more than one split."""
@@ -306,11 +308,11 @@ class Manifest:
             raise DataError(f"{self._source}: {at_rows(twice.tolist(), lines)}: {message}")
 
 
-def _counts(table: pd.DataFrame, columns: Sequence[str]) -> list[str]:
+def _counts(table: pd.DataFrame, columns: Sequence[str], timed: bool) -> list[str]:
     parts = [table["split"].isna() if name == "no split" else table["split"] == name for name in columns]
-    seconds = (table["end"] - table["start"].fillna(0)).sum(min_count=1)
-    known = "-" if math.isnan(seconds) else f"{seconds:,.1f}"
-    return [*(f"{part.sum():,}" for part in parts), f"{len(table):,}", f"{table['group'].nunique():,}", known]
+    seconds = (table["end"] - table["start"].fillna(0)).sum()
+    cells = [*(f"{part.sum():,}" for part in parts), f"{len(table):,}", f"{table['group'].nunique():,}"]
+    return [*cells, *([f"{seconds:,.1f}"] if timed else [])]
 
 
 def _columns(rows: Sequence[Sequence[str]]) -> str:

@@ -54,7 +54,7 @@ def split_by_group(
         notes.append(f"{' and '.join(missing)} taken from train by group; the other given splits are kept")
     elif missing:
         raise DataError(
-            f"{_name(manifest)}: there is no train split to take {listing(missing)} from; replace the given splits"
+            f"{_name(manifest)}: no train split to take {listing(missing)} from; replace the given splits"
         )
     else:
         kept = f"the given splits are kept ({', '.join(manifest.splits)}); ask to replace them for new ones"
@@ -119,8 +119,8 @@ def folds(manifest: Manifest, k: int | str, seed: int = 0, *, valid: float = 0.0
         one = manifest.replace(manifest.table.assign(split=pd.Series(split, dtype=object)), notes)
         if valid:
             one = split_by_group(one, {"train": 1 - valid, "valid": valid}, seed)
-        test = one.table.loc[one.table["split"] == "test", "group"].unique()
-        one.notes.append(f"fold {fold + 1} of {number}: test groups {listing(sorted(test, key=natural_key))}")
+        test = one.filter(split="test").groups
+        one.notes.append(f"fold {fold + 1} of {number}: test groups {listing(test)}")
         made.append(one)
     return made
 
@@ -182,7 +182,7 @@ class _Cost:
         self.parts = np.arange(len(shares))
 
     def of(self, held: NDArray[np.float64], part: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Return the cost (n,) of the parts (n,) for the clips of each class that they hold (n, classes + 1)."""
+        """Return the cost (n,) of the parts (n,) for the clips a class that they hold (n, classes + 1)."""
         far = (((held - self.targets[part]) / self.sums) ** 2 * self.weights).sum(axis=1)
         lacking = (held[:, :-1] < 0.5).sum(axis=1) * self.absent[part]
         return far + lacking + (held[:, -1] < 0.5) * 1e6
@@ -246,7 +246,7 @@ class _Cost:
 
 
 def _blocks(table: pd.DataFrame) -> list[str]:
-    # Rows are tied by their group and by their video; a block is named by the first of its groups in natural order.
+    # Rows are tied by their group and by their video; a block is named by its first group in natural order.
     parent: dict[str, str] = {}
 
     def root(name: str) -> str:

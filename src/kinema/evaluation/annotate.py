@@ -30,9 +30,10 @@ def annotate_video(
 ) -> list[str]:
     """Decode `video` again and write it as H.264 mp4, every frame with the newest row at or before its time.
 
-    `times` `(n,)` in seconds and `probabilities` `(n, K)` are the timeline; frames before the first row show that row.
-    `start`, `end` in seconds bound the copy; `fps` is for a folder of frames. The sound is not kept. `progress` is called
-    with the time of each frame. Returns what was found wrong while decoding, a line each.
+    `times` `(n,)` in seconds and `probabilities` `(n, K)` are the timeline; frames before the first row
+    show that row. `start`, `end` in seconds bound the copy; `fps` is for a folder of frames. The sound is
+    not kept. `progress` is called with the time of each frame. Returns what was found wrong while decoding,
+    a line each.
 
     Raises `DataError` when the video cannot be decoded, `KinemaError` when the file cannot be written.
     """

@@ -9,13 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 from kinema.data import Manifest, read_data
 from kinema.errors import DataError
-from kinema.evaluation.report import write_report
+from kinema.evaluation.baselines import FRAME_AVERAGING, MAJORITY, majority_class
+from kinema.evaluation.report import write_pictures, write_report
 from kinema.evaluation.scores import Scores
 from kinema.evaluation.summary import ReportData, SplitScores
-from kinema.files import write_json
+from kinema.files import atomic_path, write_json
 
 if TYPE_CHECKING:
-    from kinema.models import Recognizer
+    from kinema.models import Recognizer, TemporalHead
+    from kinema.training.features import Track
+
+_BASELINE = "frame_averaging.safetensors"
 
 
 def evaluate(
@@ -54,6 +58,7 @@ def evaluate(
         classes=recognizer.classes,
         protocol=protocol_sentence(recognizer, "as the manifest gives them"),
         splits=split_scores(scores),
+        baselines=_baselines(recognizer, tracks, scores),
         root=manifest.root,
         temperature=recognizer.temperature,
         params={"model": recognizer.name, **recognizer.settings},
@@ -61,6 +66,35 @@ def evaluate(
         data_description=manifest.describe() + "".join(f"\nnot readable: {line}" for line in extraction.problems),
     )
     return publish(report, Path(out) if out is not None else None)
+
+
+def save_baseline(head: TemporalHead, folder: Path) -> None:
+    """Keep the frame-averaging head beside a recognizer, so that later reports show the same baseline."""
+    from safetensors.torch import save_file
+
+    with atomic_path(folder / _BASELINE) as temporary:
+        save_file({key: value.contiguous() for key, value in head.state_dict().items()}, temporary)
+
+
+def _baselines(recognizer: Recognizer, tracks: list[Track], scores: Scores) -> dict[str, dict[str, Scores]]:
+    from safetensors.torch import load_file
+
+    from kinema.models import FactorisedModel, create_head
+    from kinema.training.scoring import score_tracks
+
+    found: dict[str, dict[str, Scores]] = {}
+    parts = split_scores(scores)
+    if counts := recognizer.provenance.get("train_labels"):
+        labels = [label for label, count in counts.items() for _ in range(count)]
+        found[MAJORITY] = {name: majority_class(labels, part.at_video()) for name, part in parts.items()}
+    if recognizer.folder is not None and (recognizer.folder / _BASELINE).is_file():
+        model = recognizer.factorised
+        head = create_head("mean", model.backbone.dim, len(recognizer.classes), model.frames)
+        head.load_state_dict(load_file(recognizer.folder / _BASELINE))
+        averaged = FactorisedModel(len(recognizer.classes), model.frames, model.backbone, head)
+        by_split = split_scores(score_tracks(averaged, tracks, recognizer.classes))
+        found[FRAME_AVERAGING] = {name: part.at_video() for name, part in by_split.items()}
+    return found
 
 
 def split_scores(scores: Scores) -> dict[str, SplitScores]:
@@ -85,6 +119,7 @@ def publish(report: ReportData, folder: Path | None, extra: dict[str, Any] | Non
     found = {**(extra or {}), "report": summarise(report)}
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
-        write_report(folder, report)
+        write_report(folder, report, found["report"])
+        write_pictures(folder, found["report"])
         write_json(folder / "results.json", found)
     return found

@@ -130,7 +130,7 @@ def reliability_figure(
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(4, 1))
     upper.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle="--", label="perfect")
     if after is None:
-        series = [("", before, BLUE, "o", "-")]
+        series = [("model", before, BLUE, "o", "-")]
     else:
         series = [("before", before, RED, "s", "--"), ("after", after, BLUE, "o", "-")]
     for number, (name, part, colour, marker, line) in enumerate(series):
@@ -241,16 +241,17 @@ def probability_timeline(
     if rest:
         other = probabilities[:, rest].sum(axis=1)
         axes.fill_between(times, other, color=FAINT, linewidth=0, label=f"{len(rest)} others together")
+    span = float(times[-1] - times[0]) if len(times) > 1 else 1.0
     for start, end, label in truth:
         colour = colour_of.get(label, MUTED)
         axes.broken_barh(
             [(start, end - start)], (1.04, 0.1), facecolors=colour, edgecolor="white", clip_on=False
         )
-        axes.text((start + end) / 2, 1.17, _short(label), ha="center", va="bottom", fontsize=8, color=INK)
-    axes.set(xlabel="time (s)", ylim=(0, 1), title=title)
-    if truth:
-        axes.title.set_position((0.5, 1.12))
-        axes.set_title(title, pad=30)
+        if end - start > 0.05 * span:
+            axes.text((start + end) / 2, 1.17, _short(label), ha="center", va="bottom", fontsize=8, color=INK)
+    axes.set(xlabel="time (s)", ylim=(0, 1))
+    if title:
+        figure.suptitle(title, fontsize=10, color=INK)
     if len(times) > 1:
         axes.set_xlim(float(times[0]), float(times[-1]))
     axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))

@@ -16,7 +16,8 @@ _LONGEST = 100  # bytes of a name: file systems allow 255, and suffixes and temp
 
 
 def fingerprint(recognizer: Any) -> str:
-    """Return a hash of what the numbers depend on: classes, ClipSpec, temperature, and the weights where there are any."""
+    """Return a hash of what the numbers depend on: classes, ClipSpec, temperature, and the weights where
+    there are any."""
     digest = hashlib.sha256()
     about = [list(recognizer.classes), recognizer.spec.to_dict(), getattr(recognizer, "temperature", 1.0)]
     digest.update(json.dumps([*about, getattr(recognizer, "name", "")], ensure_ascii=False).encode())
@@ -29,13 +30,14 @@ def fingerprint(recognizer: Any) -> str:
 
 
 def settle(inputs: Sequence[VideoInput], out: Path, settings: str, classes: Sequence[str]) -> list[Part]:
-    """Give every video its part: that of an earlier call where there is one, else a new one under a free name.
+    """Give every video its part: that of an earlier call where there is one, else a new one under a free
+    name.
 
-    A name is free when no other video has it and no file that kinema did not write stands in the way: an input in `out`
-    itself, say.
+    A name is free when no other video has it and no file that kinema did not write stands in the way: an
+    input in `out` itself, say.
     """
     folder = out / "parts"
-    states = {path.stem: state for path in sorted(folder.glob("*.json")) if (state := read_state(path))}
+    states = {path.stem: state for path in sorted(folder.glob("[!.]*.json")) if (state := read_state(path))}
     names = {state.source: name for name, state in states.items()}
     taken = {name.casefold() for name in states}
     stems = Counter(_stem(entry).casefold() for entry in inputs)
@@ -74,7 +76,7 @@ def _free_name(entry: VideoInput, out: Path, taken: set[str], *, alone: bool) ->
 
 def _stem(entry: VideoInput) -> str:
     path = entry.path.absolute()
-    return (path.name if path.is_dir() else path.stem) or "video"
+    return (path.name if path.is_dir() else path.stem).lstrip(".") or "video"
 
 
 def _short(name: str) -> str:

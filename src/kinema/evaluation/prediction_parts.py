@@ -26,8 +26,9 @@ _SAVE_EVERY = 5.0  # seconds of work that a kill may cost
 class PartState:
     """What a part's files hold: the first `row_bytes` and `csv_bytes` of them count, whatever stands behind.
 
-    `source` says which stretch of which video, `key` with which content, recognizer and settings. `rows` sampled pictures,
-    `frames` frames between `first_time` and `last_time` (seconds). `done`: the video was seen to its end, or to `error`.
+    `source` says which stretch of which video, `key` with which content, recognizer and settings. `rows`
+    sampled pictures, `frames` frames between `first_time` and `last_time` (seconds). `next_frame`: the
+    index that follows. `done`: the video was seen to its end, or to `error`.
     """
 
     source: str
@@ -36,6 +37,7 @@ class PartState:
     row_bytes: int = 0
     csv_bytes: int = 0
     frames: int = 0
+    next_frame: int = 0
     first_time: float = 0.0
     last_time: float = 0.0
     work_seconds: float = 0.0
@@ -51,10 +53,11 @@ class PartState:
 
 
 class Part:
-    """One video's rows: `NAME.rows` (the timeline, binary), `NAME.csv` (a line a frame), `NAME.json` (`PartState`).
+    """One video's rows: `NAME.rows` (the timeline, binary), `NAME.csv` (a line a frame), `NAME.json`
+    (`PartState`).
 
-    Rows are appended; the state is saved every few seconds and at the end. `NAME.csv` has no header and bears the name
-    `NAME.csv.partial` until the video is done.
+    Rows are appended; the state is saved every few seconds and at the end. `NAME.csv` has no header and
+    bears the name `NAME.csv.partial` until the video is done.
     """
 
     def __init__(self, folder: Path, name: str, classes: Sequence[str], state: PartState) -> None:
@@ -78,7 +81,8 @@ class Part:
         return self.state.done and self.csv_path.is_file() and self._rows_path.is_file()
 
     def timeline(self) -> NDArray[Any]:
-        """Return the rows as a structured array `(n,)` with `time`, `full` and `probabilities` `(K,)`, read from disk."""
+        """Return the rows as a structured array `(n,)` with `time`, `full` and `probabilities` `(K,)`, read
+        from disk."""
         if not self.state.rows:
             return np.zeros(0, self._dtype)
         return np.memmap(self._rows_path, self._dtype, "r", shape=(self.state.rows,))

@@ -12,7 +12,7 @@ from typing import Literal, get_args
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import log_softmax, logsumexp, softmax
+from scipy.special import log_softmax, softmax
 
 from kinema.errors import DataError
 from kinema.files import atomic_path
@@ -190,14 +190,11 @@ def to_video(clip: Scores, temperature: float = 1.0) -> Scores:
     if clip.unit == "video":
         return Scores(clip.classes, clip.table, clip.log_probabilities(temperature), "video")
     segment, _ = pd.factorize(pd.Series(clip.keys(), dtype=object))
-    count = int(segment.max()) + 1 if len(segment) else 0
-    first = np.array([np.flatnonzero(segment == i)[0] for i in range(count)], dtype=np.int64)
-    log_p = clip.log_probabilities(temperature)
-    logits = np.zeros((count, len(clip.classes)))
-    for i in range(count):
-        members = log_p[segment == i]
-        logits[i] = logsumexp(members, axis=0) - np.log(len(members))
-    table = clip.table.iloc[first].drop(columns=["time"], errors="ignore")
+    order = np.argsort(segment, kind="stable")
+    _, begin, size = np.unique(segment[order], return_index=True, return_counts=True)
+    log_p = clip.log_probabilities(temperature)[order]
+    logits = np.logaddexp.reduceat(log_p, begin, axis=0) - np.log(size)[:, None] if len(clip) else log_p
+    table = clip.table.iloc[order[begin]].drop(columns=["time"], errors="ignore")
     return Scores(clip.classes, table, logits, "video")
 
 

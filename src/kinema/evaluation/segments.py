@@ -17,8 +17,8 @@ MIN_SECONDS = 0.5
 class LabelledStretch:
     """A stretch of video with one most probable class: `[start, end)` in seconds.
 
-    `mean` and `peak` are the mean and the largest probability of `label` over the rows inside; `peak_time` (seconds) is
-    that of the largest.
+    `mean` and `peak` are the mean and the largest probability of `label` over the rows inside; `peak_time`
+    (seconds) is that of the largest.
     """
 
     start: float
@@ -39,9 +39,10 @@ def segments_of(
 ) -> list[LabelledStretch]:
     """Return the runs of the most probable class, in order and without gaps.
 
-    `times` `(n,)` in seconds, rising; `probabilities` `(n, K)`. A row holds from its time to that of the next, the last
-    row to `end` (the end of the video; default: as long as the row before). A run shorter than `min_seconds` goes to the
-    neighbour whose class is the more probable during it, the shortest run first; a run alone stays, however short.
+    `times` `(n,)` in seconds, rising; `probabilities` `(n, K)`. A row holds from its time to that of the
+    next, the last row to `end` (the end of the video; default: as long as the row before). A run shorter
+    than `min_seconds` goes to the neighbour whose class is the more probable during it, the shortest run
+    first; a run alone stays, however short.
 
     >>> rows = np.array([[0.9, 0.1], [0.8, 0.2], [0.3, 0.7]])
     >>> [(s.label, s.start, s.end) for s in segments_of(np.array([0.0, 1.0, 2.0]), rows, ["run", "walk"])]

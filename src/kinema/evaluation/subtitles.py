@@ -18,7 +18,7 @@ def web_vtt(segments: Iterable[LabelledStretch]) -> str:
     hand &lt;-&gt; hand 88 %
     <BLANKLINE>
     """
-    cues = []
+    cues: list[str] = []
     for segment in segments:
         start, end = round(segment.start * 1000), round(segment.end * 1000)
         # A cue must end after it starts; one millisecond is the shortest that the format can say.

@@ -13,7 +13,8 @@ from kinema.video import TIME_TOLERANCE, natural_order
 from kinema.video.folder_source import IMAGE_SUFFIXES
 
 VIDEO_SUFFIXES = frozenset(
-    ".3gp .asf .avi .flv .gif .m2ts .m4v .mkv .mov .mp4 .mpeg .mpg .mts .ogv .ts .vob .webm .wmv".split()
+    {".3gp", ".asf", ".avi", ".flv", ".gif", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts"}
+    | {".ogv", ".ts", ".vob", ".webm", ".wmv"}
 )
 
 
@@ -21,8 +22,8 @@ VIDEO_SUFFIXES = frozenset(
 class VideoInput:
     """One video to look at, between `start` and `end` (seconds, None: whole).
 
-    `name` is how the user or the manifest writes it, `fps` the rate of a frame folder, `segments` what the manifest says of
-    it, in order of their starts.
+    `name` is how the user or the manifest writes it, `fps` the rate of a frame folder, `segments` what the
+    manifest says of it, in order of their starts.
     """
 
     name: str
@@ -53,10 +54,11 @@ class Truth:
         self._current: list[Segment] = []
 
     def at(self, time: float, prediction: str) -> tuple[str, str, str]:
-        """Return `label`, `split` and `error` of the frame at `time` seconds, as S4 writes them; empty when not known.
+        """Return `label`, `split` and `error` of the frame at `time` seconds, as S4 writes them; empty when
+        not known.
 
-        `error` is 1 where the prediction is wrong, else 0. Where segments overlap, the prediction is right if it is the
-        label of one of them.
+        `error` is 1 where the prediction is wrong, else 0. Where segments overlap, the prediction is right
+        if it is the label of one of them.
         """
         while self._waiting and (self._waiting[-1].start or 0.0) <= time + TIME_TOLERANCE:
             self._current.append(self._waiting.pop())
@@ -71,12 +73,13 @@ class Truth:
 def video_inputs(
     videos: Manifest | Sequence[str | os.PathLike[str]], *, fps: float | None = None, out: Path | None = None
 ) -> list[VideoInput]:
-    """Return the videos of a manifest, or those that paths name: files, frame folders, and folders of both, recursively.
+    """Return the videos of a manifest, or those that paths name: files, frame folders, and folders of both,
+    recursively.
 
-    A folder is a frame folder when it has images and there is no video in it or below. Hidden files, the folder `out` and
-    the results of earlier predictions are passed over; a video named twice counts once. A manifest's video
-    is looked at from the earliest start of its segments to the latest end, a frame folder as a whole. `fps` is the rate of
-    frame folders that do not state theirs.
+    A folder is a frame folder when it has images and there is no video in it or below. Hidden files, the
+    folder `out` and the results of earlier predictions are passed over; a video named twice counts once. A
+    manifest's video is looked at from the earliest start of its segments to the latest end, a frame folder
+    as a whole. `fps` is the rate of frame folders that do not state theirs.
 
     Raises `DataError` for a path that does not exist or a folder without any video.
     """
@@ -97,7 +100,7 @@ def video_inputs(
         inside = _below(path, {out.resolve()} if out else set())
         if not inside:
             raise DataError(
-                f"{path}: no video in this folder; give videos (such as .mp4, .avi) or folders of frames (.jpg)"
+                f"{path}: no video in this folder; give videos (such as .mp4) or folders of frames (.jpg)"
             )
         for item in inside:
             rate = fps if item.is_dir() else None

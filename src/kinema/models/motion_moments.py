@@ -24,7 +24,7 @@ class MotionMoments(TemporalHead):
                               ├─ rms of falls over `lag` samples ─┴─────────── which way it changes
                               └─ mean of 2nd half − mean of 1st half ───────── what comes after what
     pool part  (B, T, C) ────── mean over T ────────────────────────────────── what it looks like
-       each ─▶ signed square root ─▶ standardised ─▶ length 1 ─▶ dropout ─▶ one linear layer ─▶ (B, K)
+       each ─▶ signed square root ─▶ standardised ─▶ length 1 ─▶ one linear layer ─▶ (B, K)
     ```
 
     Cells of a coarse grid make differences over time mean motion at a place. Signed square root and length 1 are the
@@ -42,7 +42,7 @@ class MotionMoments(TemporalHead):
         num_classes: int,
         frames: int,
         lag: int = 2,
-        dropout: float = 0.3,
+        dropout: float = 0.0,
         scale: float = 16.0,
     ) -> None:
         self.sizes = [channels * rows * columns for channels, rows, columns in parts]
@@ -100,7 +100,7 @@ def motion_moments(
     strides: Sequence[int] = (16, 32),
     grid: int = 3,
     lag: int = 2,
-    dropout: float = 0.3,
+    dropout: float = 0.0,
 ) -> VideoModel:
     """The default: what changes where and in which order, from one frozen image network; a head in seconds."""
     taps = (*(f"stride{stride}:{grid}" for stride in strides), "pool")

@@ -58,6 +58,7 @@ class Recognizer:
     thresholds: dict[str, float] = field(default_factory=dict)
     provenance: dict[str, Any] = field(default_factory=dict)
     device: str = "auto"
+    folder: Path | None = None
     _embedder: Embedder | None = field(default=None, repr=False)
 
     @classmethod
@@ -90,7 +91,7 @@ class Recognizer:
         model.eval()
         return cls(
             name, model, spec, classes, settings,
-            float(stored["temperature"]), dict(stored["thresholds"]), dict(stored["provenance"]), device,
+            float(stored["temperature"]), dict(stored["thresholds"]), dict(stored["provenance"]), device, folder,
         )  # fmt: skip
 
     def save(self, path: str | os.PathLike[str]) -> Path:
@@ -114,6 +115,7 @@ class Recognizer:
                 "provenance": self.provenance,
             },
         )
+        self.folder = folder
         return folder
 
     @property

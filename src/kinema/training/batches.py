@@ -41,68 +41,87 @@ class Batches(Protocol):
 
 @dataclass
 class Windows:
-    """The described windows of one track: `(n, …)` float16, computed once."""
+    """Described windows of many tracks in one table: `described` `(N, …)` float16, and `first` row of each track."""
 
     described: Tensor
+    first: NDArray[np.int64]
+
+    def rows(self, tracks: Sequence[int]) -> list[NDArray[np.int64]]:
+        """Return the rows of each of these tracks."""
+        return [np.arange(self.first[i], self.first[i + 1]) for i in tracks]
 
 
+@torch.inference_mode()
 def describe_tracks(
     head: TemporalHead, tracks: Sequence[Track], stride: int, most_bytes: int = 2_000_000_000
-) -> list[Windows]:
+) -> Windows:
     """Describe windows of each track, `stride` samples apart (further apart where all would take over `most_bytes`)."""
-    probe = head.describe(torch.zeros(1, head.frames, head.dim))
-    each = probe.numel() * 2
-    total = sum(len(_spread(len(track.times), head.frames, stride)) for track in tracks) * each
-    stride = stride * max(1, -(-total // most_bytes))
-    found = []
-    with torch.inference_mode():
-        for track in tracks:
-            features = torch.from_numpy(np.asarray(track.features, np.float32))
-            ends = _spread(len(features), head.frames, stride)
-            chosen = windows(features, head.frames)[ends]
-            found.append(Windows(torch.cat([head.describe(part) for part in chosen.split(64)]).half()))
-    return [Windows(item.described.clone()) for item in found]
+    shape = head.describe(torch.zeros(1, head.frames, head.dim)).shape[1:]
+    counts = [len(_spread(len(track.times), head.frames, stride)) for track in tracks]
+    stride *= max(1, -(-sum(counts) * shape.numel() * 2 // most_bytes))
+    ends = [_spread(len(track.times), head.frames, stride) for track in tracks]
+    first = np.concatenate([[0], np.cumsum([len(chosen) for chosen in ends])]).astype(np.int64)
+    described = torch.empty((int(first[-1]), *shape), dtype=torch.float16)
+    for track, chosen, begin in zip(tracks, ends, first, strict=False):
+        features = torch.from_numpy(np.asarray(track.features, np.float32))
+        for offset in range(0, len(chosen), 64):
+            part = windows(features, head.frames)[chosen[offset : offset + 64]]
+            described[begin + offset : begin + offset + len(part)] = head.describe(part).half()
+    return Windows(described, first)
 
 
 class WindowBatches:
-    """Described windows of many tracks. Training draws some of each at random; without `settings` all are taken in order.
+    """Described windows of some tracks. Training draws of each at random; without `settings` all come in order.
 
-    `mirrored` are the windows of the flipped pictures, drawn half of the time.
+    `tracks` are rows of the tables; `mirrored` holds the windows of the flipped pictures, drawn half of the time.
     """
 
     def __init__(
         self,
-        tracks: Sequence[Windows],
+        straight: Windows,
+        tracks: Sequence[int],
         targets: Sequence[int],
         classes: int,
         *,
         settings: TrainSettings | None = None,
-        mirrored: Sequence[Windows] | None = None,
+        mirrored: Windows | None = None,
         batch_size: int = 64,
     ) -> None:
-        self._tracks, self._mirrored = list(tracks), list(mirrored or [])
+        self._tables = [straight.described] if mirrored is None else [straight.described, mirrored.described]
+        self._rows = [table.rows(tracks) for table in (straight, mirrored) if table is not None]
         self._targets = np.asarray(targets, np.int64)
         self._classes = classes
         self._settings = settings
         self._batch_size = settings.batch_size if settings else batch_size
         self._epoch = 0
-        self._all = [(i, row) for i, track in enumerate(self._tracks) for row in range(len(track.described))]
 
     def __len__(self) -> int:
-        items = len(self._all) if self._settings is None else len(self._tracks) * self._settings.windows
+        items = sum(map(len, self._rows[0])) if self._settings is None else len(self._targets) * self._settings.windows
         return -(-items // self._batch_size)
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         if self._settings is None:
-            for begin in range(0, len(self._all), self._batch_size):
-                part = self._all[begin : begin + self._batch_size]
-                yield self._batch([self._tracks[i].described[row] for i, row in part], [i for i, _ in part])
+            rows = np.concatenate([np.zeros(0, np.int64), *self._rows[0]])
+            targets = np.repeat(self._targets, [len(part) for part in self._rows[0]])
+            for begin in range(0, len(rows), self._batch_size):
+                part = slice(begin, begin + self._batch_size)
+                yield self._tables[0][torch.from_numpy(rows[part])].float(), torch.from_numpy(targets[part])
             return
         rng = np.random.default_rng([self._settings.seed, self._epoch])
-        order = rng.permutation(np.tile(np.arange(len(self._tracks)), self._settings.windows))
+        order = rng.permutation(np.tile(np.arange(len(self._targets)), self._settings.windows))
         for begin in range(0, len(order), self._batch_size):
             part = order[begin : begin + self._batch_size]
-            yield self._batch([self._draw(int(i), rng) for i in part], part)
+            sides = rng.integers(len(self._tables), size=len(part))
+            places = rng.random(len(part))
+            inputs: list[Tensor] = []
+            targets_of: list[NDArray[np.int64]] = []
+            for side, table in enumerate(self._tables):
+                chosen, where = part[sides == side], places[sides == side]
+                own = [self._rows[side][i] for i in chosen]
+                rows = np.array([r[int(w * len(r))] for r, w in zip(own, where, strict=True)], np.int64)
+                inputs.append(table[torch.from_numpy(rows)])
+                targets_of.append(self._targets[chosen])
+            yield torch.cat(inputs).float(), torch.from_numpy(np.concatenate(targets_of))
 
     def set_epoch(self, epoch: int) -> None:
         self._epoch = epoch
@@ -116,16 +135,11 @@ class WindowBatches:
 
     def sample(self, most: int = 4096) -> Tensor:
         """Return up to `most` described windows `(N, …)` float32, evenly spread, mirrored ones included."""
-        every = [row for part in (self._tracks, self._mirrored) for track in part for row in track.described]
-        return torch.stack(every[:: max(1, -(-len(every) // most))]).float()
-
-    def _draw(self, index: int, rng: np.random.Generator) -> Tensor:
-        flipped = bool(self._mirrored) and rng.random() < 0.5
-        described = (self._mirrored if flipped else self._tracks)[index].described
-        return described[int(rng.integers(len(described)))]
-
-    def _batch(self, rows: list[Tensor], tracks: Any) -> tuple[Tensor, Tensor]:
-        return torch.stack(rows).float(), torch.from_numpy(self._targets[np.asarray(tracks)])
+        parts = []
+        for table, own in zip(self._tables, self._rows, strict=True):
+            rows = np.concatenate(own)
+            parts.append(table[torch.from_numpy(rows[:: max(1, -(-len(rows) * len(self._tables) // most))])])
+        return torch.cat(parts).float()
 
 
 class ClipBatches:

@@ -32,7 +32,7 @@ class Run:
     def accuracy(self) -> float:
         """Top-1 of the headline split at video level."""
         report = self.results["report"]
-        return float(report["splits"][report["headline"]["split"]]["video"]["top1"])
+        return float(report["splits"][report["headline"]["split"]]["video"]["top1"]["value"])
 
 
 def new_run_folder(name: str | None, data_name: str, parent: Path = Path("runs")) -> Path:

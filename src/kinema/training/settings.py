@@ -25,9 +25,9 @@ class TrainSettings:
     Raises `UsageError` for a value that cannot be.
     """
 
-    epochs: int = 40
+    epochs: int = 20
     patience: int = 0
-    batch_size: int = 64
+    batch_size: int = 128
     windows: int = 8
     learning_rate: float = 2e-3
     backbone_learning_rate: float = 1e-4

@@ -19,10 +19,10 @@ from kinema import __version__
 from kinema.data import Manifest, Segment, assign_groups, check_leaks, folds, read_data, split_by_group
 from kinema.data.clipspec import ClipSpec
 from kinema.errors import DataError, UsageError
-from kinema.evaluation.baselines import majority_class
+from kinema.evaluation.baselines import FRAME_AVERAGING, MAJORITY, majority_class
 from kinema.evaluation.calibration import fit_temperature
 from kinema.evaluation.cross_validation import fold_table, pool_folds
-from kinema.evaluation.evaluate import protocol_sentence, publish, split_scores
+from kinema.evaluation.evaluate import protocol_sentence, publish, save_baseline, split_scores
 from kinema.evaluation.scores import Scores, to_video
 from kinema.evaluation.summary import ReportData, SplitScores
 from kinema.models import FactorisedModel, Recognizer, TemporalHead, create_head, model_entry
@@ -116,6 +116,8 @@ def train(
     report.params = _flat(params)
     report.provenance = {key: value for key, value in recognizer.provenance.items() if key != "metrics"}
     recognizer.save(folder / "recognizer")
+    if work.baseline is not None:
+        save_baseline(work.baseline.head, folder / "recognizer")
     write_summary_files(folder, recognizer, params, result.history)
     manifest.write(folder / "data.csv")
     note = write_frame_predictions(folder / "frame_predictions.csv", recognizer, *work.timelines())
@@ -138,9 +140,10 @@ class _Work:
         self.device, self.listener = device, listener
         self.classes = recognizer.classes
         self.extraction: Extraction | None = None
+        self.baseline: FactorisedModel | None = None
         self.tracks: list[Track] = []
         self.mirrored: list[Track] = []
-        self._windows: dict[str, tuple[list[Windows], list[Windows]]] = {}
+        self._windows: dict[str, tuple[Windows, Windows | None]] = {}
 
     def extract(self) -> None:
         """Compute or find the features of every segment, and of its mirror image."""
@@ -177,6 +180,7 @@ class _Work:
         self.listener.stage("measuring")
         scores = score_tracks(model, self.tracks, self.classes)
         baseline = self._frame_average(train, valid)
+        self.baseline = baseline
         base_scores = score_tracks(baseline, self.tracks, self.classes)
         splits = split_scores(scores)
         temperature = fit_temperature(splits["valid"].clip).temperature if "valid" in splits else None  # type: ignore[arg-type]
@@ -188,8 +192,8 @@ class _Work:
             splits=splits,
             root=self.manifest.root,
             baselines={
-                "majority class": {n: majority_class(labels, to_video(p.clip)) for n, p in splits.items()},  # type: ignore[arg-type,misc]
-                "frame averaging": {n: p.clip for n, p in split_scores(base_scores).items()},  # type: ignore[misc]
+                MAJORITY: {n: majority_class(labels, to_video(p.clip)) for n, p in splits.items()},  # type: ignore[arg-type,misc]
+                FRAME_AVERAGING: {n: p.clip for n, p in split_scores(base_scores).items()},  # type: ignore[misc]
             },
             history=result.history,
             best_epoch=result.best_epoch,
@@ -213,21 +217,23 @@ class _Work:
         self.listener.stage("training on all items")
         everything = list(range(len(self.tracks)))
         result = self._fit_head(self.recognizer.factorised, everything, [], log_folder, self.listener.epochs)
+        self.baseline = self._frame_average(everything, [])
         self.listener.stage("measuring")
-        pooled = pool_folds([part.scores for part in parts])
-        video = [to_video(part.scores) for part in parts]
+        temperature = fit_temperature(pool_folds([part.scores for part in parts])).temperature
+        calibrated = _cross_calibrated([part.scores for part in parts])
+        pooled = pool_folds(calibrated)
+        video = [to_video(scores) for scores in calibrated]
         table = fold_table(video, train_top1=[part.train_top1 for part in parts])
-        temperature = fit_temperature(pooled).temperature
         self.recognizer.temperature = temperature
         what = "one group held out at a time" if k == "group" else f"{len(divided)} folds, groups kept whole"
         report = ReportData(
             classes=self.classes,
-            protocol=protocol_sentence(self.recognizer, f"cross-validation, {what}; no setting was chosen on the folds"),
+            protocol=protocol_sentence(self.recognizer, f"cross-validation, {what}; no setting was chosen on the folds, each fold is calibrated on the others"),
             splits={"test": SplitScores(clip=pooled, video=to_video(pooled))},
             root=self.manifest.root,
             baselines={
-                "majority class": {"test": pool_folds([part.majority for part in parts])},
-                "frame averaging": {"test": to_video(pool_folds([part.baseline for part in parts]))},
+                MAJORITY: {"test": pool_folds([part.majority for part in parts])},
+                FRAME_AVERAGING: {"test": to_video(pool_folds([part.baseline for part in parts]))},
             },
             history=result.history,
             best_epoch=result.best_epoch,
@@ -252,10 +258,10 @@ class _Work:
         tested = self._as_test(test)
         scores = score_tracks(fresh, tested, self.classes)
         baseline = score_tracks(self._frame_average(train, []), tested, self.classes)
-        learned = to_video(score_tracks(fresh, [self.tracks[i] for i in train], self.classes))
+        learned = self._train_accuracy(fresh, train)
         labels = [self.tracks[i].segment.label for i in train]
         majority = majority_class(labels, to_video(scores))  # type: ignore[arg-type]
-        return _Fold(scores, baseline, majority, float((learned.predictions == learned.targets).mean()))
+        return _Fold(scores, baseline, majority, learned)
 
     def _fit_head(
         self, model: FactorisedModel, train: list[int], valid: list[int], log: Path | None, progress: Progress | None
@@ -263,26 +269,32 @@ class _Work:
         straight, mirrored = self._described(model.head)
         settings = self.settings if valid else replace(self.settings, patience=0)
         batches = WindowBatches(
-            [straight[i] for i in train],
-            self._targets(train),
-            len(self.classes),
-            settings=settings,
-            mirrored=[mirrored[i] for i in train] if mirrored else None,
+            straight, train, self._targets(train), len(self.classes), settings=settings, mirrored=mirrored
         )
         model.head.prepare(batches.sample())
-        checked = WindowBatches([straight[i] for i in valid], self._targets(valid), len(self.classes))
+        checked = WindowBatches(straight, valid, self._targets(valid), len(self.classes))
         return fit(
             model, batches, checked if valid else None, settings, device=self.device, log_folder=log, progress=progress
         )
 
-    def _described(self, head: TemporalHead) -> tuple[list[Windows], list[Windows]]:
+    @torch.inference_mode()
+    def _train_accuracy(self, model: FactorisedModel, train: list[int]) -> float:
+        """Video-level top-1 on the training tracks, from the windows that were trained on."""
+        straight, _ = self._described(model.head)
+        right = [
+            int(model.head.decide(straight.described[torch.from_numpy(rows)].float()).softmax(1).mean(0).argmax()) == target
+            for rows, target in zip(straight.rows(train), self._targets(train), strict=True)
+        ]
+        return float(np.mean(right))
+
+    def _described(self, head: TemporalHead) -> tuple[Windows, Windows | None]:
         """Describe all tracks once for each kind of head; folds share them, since describing learns nothing."""
         key = f"{type(head).__name__} {getattr(head, 'pooling', '')}"
         if key not in self._windows:
             stride = max(1, head.frames // 4)
             self._windows[key] = (
                 describe_tracks(head, self.tracks, stride),
-                describe_tracks(head, self.mirrored, stride) if self.mirrored else [],
+                describe_tracks(head, self.mirrored, stride) if self.mirrored else None,
             )
         return self._windows[key]
 
@@ -343,6 +355,15 @@ class _Work:
         return self.manifest.describe() + left_out
 
 
+def _cross_calibrated(scores: list[Scores]) -> list[Scores]:
+    """Divide each fold's logits by the temperature that fits the other folds."""
+    found = []
+    for index, own in enumerate(scores):
+        others = pool_folds([*scores[:index], *scores[index + 1 :]])
+        found.append(replace(own, logits=own.logits / fit_temperature(others).temperature))
+    return found
+
+
 def _name(manifest: Manifest) -> Path:
     return Path(manifest.path or manifest.root).resolve()
 
@@ -388,16 +409,23 @@ def _provenance(manifest: Manifest, settings: TrainSettings, report: ReportData,
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "data": str(_name(manifest)),
         "data_fingerprint": manifest.fingerprint(),
+        "train_labels": _train_labels(manifest),
         "seed": settings.seed,
         "seconds": round(seconds, 1),
         "protocol": report.protocol,
     }
 
 
+def _train_labels(manifest: Manifest) -> dict[str, int]:
+    table = manifest.table
+    learned = table[table["split"].isna() | (table["split"] == "train")]
+    return {str(label): int(count) for label, count in learned["label"].value_counts().sort_index().items()}
+
+
 def _headline(report: dict[str, Any]) -> dict[str, Any]:
     split = report["headline"]["split"]
     video = report["splits"][split]["video"]
-    return {"split": split, "unit": "video", "top1": video["top1"], "interval": video.get("top1_interval"), "items": video["items"]}
+    return {"split": split, "unit": "video", "top1": video["top1"], "items": video["items"]}
 
 
 def _flat(params: dict[str, Any]) -> dict[str, Any]:

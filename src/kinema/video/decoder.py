@@ -25,8 +25,7 @@ _CONTAINERS = (
     "webp_pipe,mp3,wav,flac,aac,w64,aiff,au,caf,amr,ac3,eac3"
 )
 _OPTIONS = {"protocol_whitelist": "file", "format_whitelist": _CONTAINERS}
-_MOST_THREADS = 4
-_SMALL = 100_000  # pixels; below, handing a frame from thread to thread takes longer than decoding it
+_MOST_THREADS = 5
 _READ_RETRIES = 8
 
 
@@ -48,7 +47,7 @@ class Decoder:
             self._container.close()
             raise
         self.stream.thread_type = "AUTO"  # frame threads where the codec has them, else slices
-        self.stream.thread_count = threads or _threads_for(self.stream)
+        self.stream.thread_count = threads or _default_threads()
         self._context = self.stream.codec_context
         # AVI holds no presentation times: with B-frames FFmpeg guesses them wrong (0, 3, 2, 4, 6 ...), while
         # the decoding time at which each frame comes out is exact.
@@ -181,8 +180,9 @@ def _video_stream(name: str, container: InputContainer) -> VideoStream:
     return stream
 
 
-def _threads_for(stream: VideoStream) -> int:
-    return 1 if stream.width * stream.height <= _SMALL else min(_MOST_THREADS, os.cpu_count() or 1)
+def _default_threads() -> int:
+    # One more than cores, as FFmpeg itself does: the caller's thread converts and waits while they decode.
+    return min(_MOST_THREADS, (os.cpu_count() or 1) + 1)
 
 
 def _reason(error: Exception) -> str:

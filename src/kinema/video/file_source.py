@@ -40,7 +40,7 @@ class FileSource(Source):
         self._scanned = False
         self._damage: dict[str, tuple[int, float]] = {}
         self._short: str | None = None
-        # The first pass begins here: opening then answers for what it promises, and no work is done twice.
+        # The first pass begins here: opening answers for what it promises, and no work is done twice.
         ready = Playback(path, threads)
         self._ready: Playback | None = ready
         self._first_stamp = ready.first_stamp
@@ -48,8 +48,8 @@ class FileSource(Source):
         self.fps: float | None = float(ready.rate) if ready.rate else None
         stream = ready.decoder.stream
         self.frame_count: int | None = stream.frames or None
-        # Raw streams and MPEG program streams state no duration; FFmpeg estimates one, from the bit rate or from
-        # the last bytes, which is worth nothing.
+        # Raw streams and MPEG program streams state no duration; FFmpeg estimates one, from the bit rate or
+        # from the last bytes, which is worth nothing.
         self.duration: float | None = None
         if ready.first_stamp is not None and ready.decoder.container_name != "mpeg":
             own = stream.duration and stream.time_base and float(stream.duration * stream.time_base)

@@ -20,7 +20,7 @@ def open_source(
     """Open a video file or a folder of images.
 
     `fps`: frames a second of a folder of images (default 25); refused for a video file, which knows its own.
-    `threads`: decoder threads of a video file (default: 1 for small pictures, else one a core, at most 4).
+    `threads`: decoder threads of a video file (default: one more than cores, at most 5).
     What exists on disk is always opened as a plain file, whatever its name looks like.
 
     Raises `DataError` for what is missing, unreadable, not a video, without a picture; `UsageError` for a

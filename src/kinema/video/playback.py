@@ -84,8 +84,8 @@ class Playback:
             self._time = time_at(stamp)
             if frame.is_corrupt:
                 self._note("a frame is damaged")
-            if self._damaged and (known := timeline()):
-                self._index = max(self._index, known.index(stamp) or 0)
+            if self._damaged and (known := timeline()) and (rank := known.index(stamp)) is not None:
+                self._index = rank
             yield DecodedPicture(self, converter, frame, self._time, self._index)
             self._index += 1
             following = next(self._frames, None)

@@ -119,8 +119,10 @@ def read_class_folders(path: Path) -> Manifest:
     _skipped(top, path, notes)
     columns = ["video", "label", "split", "group"]
     manifest = Manifest(pd.DataFrame(rows, columns=columns, dtype=object), path, notes=notes)
-    labels = count(len(manifest.classes), "class folder")
-    manifest.notes.insert(0, f"{count(len(rows), 'video')} in {labels}")
+    if manifest.classes:
+        manifest.notes.insert(
+            0, f"{count(len(rows), 'video')} in {count(len(manifest.classes), 'class folder')}"
+        )
     return assign_groups(manifest)
 
 
@@ -201,7 +203,7 @@ def _skipped(top: _Folder, path: Path, notes: list[str]) -> None:
     if empty:
         notes.append(f"skipped: {count(len(empty), 'folder')} without videos: {listing(empty)}")
     if others:
-        notes.append(f"skipped: {count(len(others), 'file')} that are not videos: {listing(others)}")
+        notes.append(f"skipped: {count(len(others), 'file')} of other kinds: {listing(others)}")
     if images:
         notes.append(f"skipped: {count(len(images), 'image')} beside videos: {listing(images)}")
     if hidden:

@@ -14,7 +14,8 @@ from kinema.data.readers.manifest_file import labels_single_frames
 from kinema.data.readers.registry import register_reader
 from kinema.data.readers.tables import at_rows, count, listing, missing_columns, read_cells, split_name
 from kinema.errors import DataError, UsageError
-from kinema.video.folder_source import IMAGE_SUFFIXES, natural_order
+from kinema.video import natural_order
+from kinema.video.folder_source import IMAGE_SUFFIXES
 
 
 def _file(path: Path) -> Path:
@@ -111,7 +112,7 @@ def _located(table: pd.DataFrame, file: Path, notes: list[str]) -> pd.DataFrame:
         names = _images(file.parent / video)
         if not names:
             absent.append(video)
-        # Names are matched whole, then without the suffix, since tables made before a conversion keep the old one.
+        # Then without the suffix, since a table made before the images were converted keeps the old one.
         stems = {Path(name).stem: i for i, name in enumerate(names)}
         found[video] = stems | {name: i for i, name in enumerate(names)}
         labelled = {Path(frame).stem for frame in table.loc[table["video"] == video, "frame"]}

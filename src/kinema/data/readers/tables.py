@@ -1,4 +1,4 @@
-"""Tables of labelled video as people write them (CSV, TSV, Parquet) as the columns of a Manifest, and back."""
+"""Tables of labelled video as people write them (CSV, TSV, Parquet) as the columns of a manifest."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import math
 import os
 import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -74,20 +75,30 @@ def natural_key(text: str) -> tuple[Any, ...]:
     return tuple(int(part) if i % 2 else part.casefold() for i, part in enumerate(parts)), text
 
 
+def located(name: str, root: Path) -> Path:
+    """Return the absolute path of `name`, which starts from the folder `root`, without any ".." in it."""
+    path = root / name
+    # ".." climbs the real folders, so symbolic links are followed before it is resolved.
+    return _real(path.parent) / path.name if ".." in path.parts else path
+
+
 def moved_path(name: str, root: Path, target: Path) -> str:
-    """Return a path relative to the folder `root` as a path relative to `target`; absolute ones as they are."""
+    """Return a path that starts from the folder `root` as one from `target`; an absolute one as it is."""
     if Path(name).is_absolute():
         return name
-    video = os.path.normpath(root / name)
+    video = located(name, root)
+    if video.is_relative_to(target):
+        return video.relative_to(target).as_posix()
+    video = _real(video.parent) / video.name
     try:
-        relative = os.path.relpath(video, target)
-        if relative.startswith(os.pardir):
-            # ".." climbs the real folders, so symbolic links must be resolved before it is counted.
-            video = os.path.join(os.path.realpath(os.path.dirname(video)), os.path.basename(video))  # noqa: PTH118, PTH120, PTH119
-            relative = os.path.relpath(video, os.path.realpath(target))
+        return Path(os.path.relpath(video, _real(target))).as_posix()
     except ValueError:  # another drive on Windows
-        return Path(video).as_posix()
-    return Path(relative).as_posix()
+        return video.as_posix()
+
+
+@lru_cache(maxsize=4096)
+def _real(folder: Path) -> Path:
+    return folder.resolve()
 
 
 def read_cells(path: Path) -> tuple[pd.DataFrame, list[int]]:
@@ -225,7 +236,7 @@ def missing_columns(source: str, missing: Sequence[str], found: Sequence[str]) -
 
 
 def refuse_misspelt(source: str, found: Sequence[str]) -> None:
-    """Raise `DataError` when a column is one letter or so away from an absent known one: 'gruop' would leak silently."""
+    """Raise `DataError` for a column that nearly is an absent known one: 'gruop' would leak in silence."""
     from difflib import SequenceMatcher
 
     for name in COLUMNS:
@@ -240,7 +251,7 @@ def refuse_misspelt(source: str, found: Sequence[str]) -> None:
 
 
 def at_rows(bad: Sequence[bool], lines: Sequence[int] | None, most: int = 5) -> str:
-    """Return where the bad rows are: "line 3", "lines 3, 5 and 7 more", or "rows …" counted from 1 without a file."""
+    """Return where the bad rows are: "line 3", "lines 3, 5 and 7 more"; "rows …" from 1 without a file."""
     numbers = [lines[i] if lines is not None else i + 1 for i, wrong in enumerate(bad) if wrong]
     noun = "line" if lines is not None else "row"
     return f"{noun}{'s' if len(numbers) > 1 else ''} {listing(numbers, most)}"

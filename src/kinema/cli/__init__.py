@@ -1,0 +1,1 @@
+"""The command line: one file a verb, and no logic of its own."""
