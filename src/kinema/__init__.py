@@ -11,11 +11,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from kinema.data import Manifest, Segment, read_data
+    from kinema.data import ClipSpec, Manifest, Segment, read_data
     from kinema.errors import DataError, KinemaError, UsageError
-    from kinema.evaluation import evaluate
-    from kinema.models import ClipSpec, Prediction, Recognizer
-    from kinema.training import train
+    from kinema.evaluation.evaluate import evaluate
+    from kinema.models import Prediction, Recognizer
+    from kinema.training.train import train
     from kinema.video import Frame, Source, VideoWriter, open_source
 
 __version__ = "0.1.0"
@@ -29,7 +29,7 @@ _HOMES = {
     "KinemaError": "kinema.errors",
     "UsageError": "kinema.errors",
     "evaluate": "kinema.evaluation",
-    "ClipSpec": "kinema.models",
+    "ClipSpec": "kinema.data",
     "Prediction": "kinema.models",
     "Recognizer": "kinema.models",
     "train": "kinema.training",

@@ -31,14 +31,20 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     temporary: Path | None = None
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{target.stem[:80]}.", suffix=target.suffix, dir=target.parent)
+        handle, name = tempfile.mkstemp(
+            prefix=f".{target.stem[:80]}.", suffix=target.suffix, dir=target.parent
+        )
         os.close(handle)
         temporary = Path(name)
         yield temporary
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, target)
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(target)
     except OSError as error:
-        if error.filename is not None and Path(os.fsdecode(error.filename)) not in (temporary, target, target.parent):
+        if error.filename is not None and Path(os.fsdecode(error.filename)) not in (
+            temporary,
+            target,
+            target.parent,
+        ):
             raise
         raise KinemaError(f"{target}: cannot be written: {error.strerror or error}") from error
     finally:

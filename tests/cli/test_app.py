@@ -36,10 +36,9 @@ def test_help_names_the_verbs_in_the_order_of_use_and_imports_nothing_heavy() ->
     )
     assert done.returncode == 0
     assert "HEAVY []" in done.stdout
-    places = [
-        done.stdout.index(f" {verb} ") for verb in ("data", "train", "report", "predict", "demo", "doctor")
-    ]
-    assert places == sorted(places)
+    words = [line.split()[1] for line in done.stdout.splitlines() if line.startswith("│ ") and line[2] != " "]
+    verbs = [word for word in words if word.isalpha()]
+    assert verbs == ["data", "train", "report", "predict", "demo", "doctor"]
 
 
 def test_help_takes_less_than_half_a_second() -> None:
@@ -62,7 +61,7 @@ def test_version() -> None:
         (["predikt", "x"], ["No such command 'predikt'", "predict"]),
         (["predict", "run", "video", "--colour"], ["No such option: --colour", "kinema predict --help"]),
         (["predict", "run"], ["Missing argument 'VIDEO...'"]),
-        (["predict", "run", "video", "--limit", "many"], ["'many' is not a valid int"]),
+        (["predict", "run", "video", "--limit", "many"], ["Invalid value for '--limit'"]),
         (["predict", "run", "video", "--fps", "0"], ["--fps 0: give frames a second, above 0"]),
     ],
 )
@@ -117,7 +116,8 @@ def failing_with(error: BaseException) -> Callable[[], None]:
         (
             ZeroDivisionError("division by zero"),
             1,
-            "kinema: unexpected ZeroDivisionError: division by zero (please report it; --debug shows the trace)\n",
+            "kinema: unexpected ZeroDivisionError: division by zero"
+            " (please report it; --debug shows the trace)\n",
         ),
         (
             KeyboardInterrupt(),

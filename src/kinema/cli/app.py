@@ -29,6 +29,7 @@ _VERBS = {
     "demo": "kinema.cli.demo:demo",
     "doctor": "kinema.cli.doctor:doctor",
 }
+_STOPPED = 130
 
 
 class _InOrder(TyperGroup):
@@ -70,6 +71,8 @@ def run(arguments: Sequence[str]) -> int:
     try:
         result = build()(args=list(arguments), prog_name="kinema", standalone_mode=False)
         sys.stdout.flush()
+        if result == _STOPPED:  # typer turns Ctrl-C into this
+            raise KeyboardInterrupt
         return result if isinstance(result, int) and not isinstance(result, bool) else 0
     except BaseException as error:
         if isinstance(error, SystemExit):
@@ -91,7 +94,7 @@ def _explained(error: BaseException) -> tuple[int, str]:
     if isinstance(error, KinemaError):
         return error.exit_code, str(error)
     if isinstance(error, (KeyboardInterrupt, typer.Abort)):
-        return 130, "stopped; what was finished is kept, and the same command goes on from there"
+        return _STOPPED, "stopped; what was finished is kept, and the same command goes on from there"
     if hasattr(error, "format_message") and hasattr(
         error, "exit_code"
     ):  # the usage errors of click and typer

@@ -38,9 +38,15 @@ def demo(
         run = train(manifest, run=str(out.absolute()), listener=listener)
         stage("predicting the untrimmed video")
         predict_to_folder(run.recognizer, [data / "untrimmed.mp4"], out / "predictions")
-    console.print("All numbers below are of synthetic videos, drawn by kinema: they say that the installation works.")
+    console.print(
+        "All numbers below are of synthetic videos, drawn by kinema: they say that the installation works."
+    )
     say_result(out, run.results["report"])
     done(
         [out / "report.html", out / "predictions" / "untrimmed.mp4", out / "predictions"],
-        [f"kinema train {data} --run again", f"kinema predict {out} YOUR_VIDEO.mp4", "kinema train YOUR_FOLDER_OF_CLASS_FOLDERS"],
+        [
+            f"kinema train {data} --run again",
+            f"kinema predict {out} YOUR_VIDEO.mp4",
+            "kinema train YOUR_FOLDER_OF_CLASS_FOLDERS",
+        ],
     )

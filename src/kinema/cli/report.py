@@ -10,13 +10,17 @@ import typer
 
 def report(
     run: Annotated[Path, typer.Argument(help="A run folder.")],
-    data: Annotated[Path | None, typer.Argument(help="Labelled data to score instead of the run's own.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder of the new report; default RUN/report-DATA.")] = None,
+    data: Annotated[
+        Path | None, typer.Argument(help="Labelled data to score instead of the run's own.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the new report; default RUN/report-DATA.")
+    ] = None,
 ) -> None:
     """Show a run's report, or score its recognizer on other labelled videos and write a report of that."""
     import json
 
-    from kinema.cli.console import done, progress_bar
+    from kinema.cli.console import done, progress_bar, quoted
     from kinema.cli.train import say_result
     from kinema.errors import DataError
     from kinema.evaluation import evaluate
@@ -27,13 +31,18 @@ def report(
             raise DataError(f"{path}: missing; give a finished run's folder, or labelled data to score")
         try:
             found = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise DataError(f"{path}: damaged ({error}); train again, or give labelled data to score") from error
+            found["report"]["headline"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise DataError(
+                f"{path}: damaged ({error}); train again, or give labelled data to score"
+            ) from error
         folder = run
     else:
         folder = out or run / f"report-{data.resolve().stem}"
         with progress_bar() as bar:
             task = bar.add_task("extracting features", total=None)
-            found = evaluate(run, data, out=folder, progress=lambda n, total: bar.update(task, completed=n, total=total))
+            found = evaluate(
+                run, data, out=folder, progress=lambda n, total: bar.update(task, completed=n, total=total)
+            )
     say_result(folder, found["report"])
-    done([folder / "report.html", folder / "results.json"], [f"kinema predict {run} VIDEO"])
+    done([folder / "report.html", folder / "results.json"], [f"kinema predict {quoted(run)} VIDEO"])

@@ -12,21 +12,29 @@ from kinema.errors import DataError, UsageError
 
 def train(
     data: Annotated[Path, typer.Argument(help="A manifest, or a folder: a folder for each class is enough.")],
-    model: Annotated[str | None, typer.Option(help="A registered model; `kinema train DATA --model help` lists them.")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="A registered model; `kinema train DATA --model help` lists them.")
+    ] = None,
     run: Annotated[str | None, typer.Option(help="A name below runs/, or a path.")] = None,
     folds: Annotated[
         str | None, typer.Option(help="A number of folds, or 'group' to hold out one group at a time.")
     ] = None,
-    where: Annotated[str | None, typer.Option(help="Only rows for which this holds, such as \"group != 'p1'\".")] = None,
+    where: Annotated[
+        str | None, typer.Option(help="Only rows for which this holds, such as \"group != 'p1'\".")
+    ] = None,
     epochs: Annotated[int | None, typer.Option(min=1)] = None,
     batch_size: Annotated[int | None, typer.Option(min=1, help="Clips a step.")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="Highest learning rate.")] = None,
     seed: Annotated[int | None, typer.Option()] = None,
     flip: Annotated[
-        bool | None, typer.Option("--flip/--no-flip", help="Also learn from mirrored pictures; not where left and right matter.")
+        bool | None,
+        typer.Option(
+            "--flip/--no-flip", help="Also learn from mirrored pictures; not where left and right matter."
+        ),
     ] = None,
     set_: Annotated[
-        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Any training, clip or model setting; repeatable.")
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="Any training, clip or model setting; repeatable."),
     ] = None,
     like: Annotated[Path | None, typer.Option(help="Take all settings of this run.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, torch (torch on the CPU) or cuda.")] = "auto",
@@ -76,8 +84,8 @@ def train(
         result = train_recognizer(
             manifest,
             model=model,
-            run=run or (settings.name if like and not run else None),
-            k=_folds(folds),
+            run=run,
+            k=_folds(folds) if folds else settings.folds,
             clip=settings.clip,
             settings=settings.training,
             device=device,
@@ -86,7 +94,11 @@ def train(
         )
     say_result(result.folder, result.results["report"])
     done(
-        [result.folder / "report.html", result.folder / "recognizer", result.folder / "frame_predictions.csv"],
+        [
+            result.folder / "report.html",
+            result.folder / "recognizer",
+            result.folder / "frame_predictions.csv",
+        ],
         [f"kinema predict {_quoted(result.folder)} VIDEO", f"kinema report {_quoted(result.folder)}"],
     )
 
@@ -96,7 +108,7 @@ class Settings:
 
     def __init__(self) -> None:
         self.model: str | None = None
-        self.name: str | None = None
+        self.folds: int | str | None = None
         self.training: dict[str, Any] = {}
         self.clip: dict[str, Any] = {}
         self.model_settings: dict[str, Any] = {}
@@ -111,11 +123,11 @@ class Settings:
             params = json.loads(path.read_text(encoding="utf-8"))
             found = cls()
             found.model = params["architecture"]
-            found.training, found.clip = params["training"], params["clip"]
-            found.model_settings = params["model"]
+            found.training, found.clip = dict(params["training"]), dict(params["clip"])
+            found.model_settings, found.folds = dict(params["model"]), params.get("folds")
         except FileNotFoundError as error:
             raise DataError(f"{path}: missing; --like takes the folder of a finished run") from error
-        except (ValueError, KeyError) as error:
+        except (ValueError, KeyError, TypeError) as error:
             raise DataError(f"{path}: damaged ({error}); give another run to --like") from error
         return found
 
@@ -133,7 +145,7 @@ class Settings:
         if not equals:
             raise UsageError(f"--set {text}: write NAME=VALUE, such as --set frames=32")
         try:
-            value = json.loads(word)
+            value = json.loads(word.lower() if word.lower() in ("true", "false") else word)
         except ValueError:
             value = word
         training, clip = [f.name for f in fields(TrainSettings)], [f.name for f in fields(ClipSpec)]
@@ -142,7 +154,9 @@ class Settings:
             if name in names:
                 home[name] = value
                 return
-        raise UsageError(f"--set {name}: no such setting; {closest(name, [*training, *clip, *model_settings])}")
+        raise UsageError(
+            f"--set {name}: no such setting; {closest(name, [*training, *clip, *model_settings])}"
+        )
 
 
 def say_result(folder: Path, report: dict[str, Any]) -> None:
@@ -153,7 +167,8 @@ def say_result(folder: Path, report: dict[str, Any]) -> None:
     video = report["splits"][split]["video"]
     top1 = video["top1"]
     console.print(
-        f"\n{split}, video-level top-1: {top1['value']:.3f}{_interval(top1)}, {video['items']} videos", highlight=False
+        f"\n{split}, video-level top-1: {top1['value']:.3f}{_interval(top1)}, {video['items']} videos",
+        highlight=False,
     )
     for name, by_split in report["baselines"].items():
         if split in by_split:

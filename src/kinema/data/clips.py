@@ -19,10 +19,17 @@ def draw_start(segment: Segment, spec: ClipSpec, rng: np.random.Generator | None
     start = segment.start or 0.0
     end = segment.end
     if end is None:
-        with open_source(segment.video, fps=segment.extra.get("fps")) as source:
+        with open_source(segment.video, fps=rate_of(segment)) as source:
             end = source.duration
     room = 0.0 if end is None else max(0.0, end - start - spec.span)
     return start + room * (0.5 if rng is None else float(rng.random()))
+
+
+def rate_of(segment: Segment) -> float | None:
+    """Return the frames a second of a frame folder, None where the table names none; a video file knows its own."""
+    rate = segment.extra.get("fps")
+    stated = isinstance(rate, (int, float)) and rate > 0 and segment.video.is_dir()
+    return float(rate) if stated and rate is not None else None
 
 
 def read_clip(segment: Segment, spec: ClipSpec, start: float) -> NDArray[np.uint8]:
@@ -33,7 +40,7 @@ def read_clip(segment: Segment, spec: ClipSpec, start: float) -> NDArray[np.uint
     Raises `DataError` when there is no frame at all.
     """
     pictures: list[NDArray[np.uint8]] = []
-    with open_source(segment.video, fps=segment.extra.get("fps")) as source:
+    with open_source(segment.video, fps=rate_of(segment)) as source:
         for picture in spec.pictures(source, start, segment.end):
             pictures.append(picture.image)
             if len(pictures) == spec.frames:

@@ -21,7 +21,6 @@ Resize = Literal["stretch", "crop", "pad"]
 Colour = Literal["rgb", "gray", "gray_stack"]
 
 
-
 @dataclass(frozen=True)
 class Picture:
     """What a model sees of one moment: uint8 `(H, W, 3)` of the spec's size, and the time in seconds it stands for."""
@@ -38,12 +37,11 @@ class ClipSpec:
 
     - `frames`: pictures in a clip (T). `fps`: pictures a second. `span` is their product in seconds.
     - `height`, `width`: pixels of a picture.
-    - `resize`: `stretch` to the size, `crop` the centre after scaling the shorter side, or `pad` with grey
-    (letterbox).
-    - `colour`: `rgb`; `gray` (three equal channels); or `gray_stack`: the three channels are the grey
-    pictures of now, of `1 / (fps * substeps)` seconds before and of twice that, oldest first, so that an
-    image network trained on colours sees short motion in one pass (Kim et al., "Capturing Temporal
-    Information in a Single Frame: Channel Sampling Strategies for Action Recognition", BMVC 2022).
+    - `resize`: `stretch` to the size, `crop` the centre after scaling the shorter side, or `pad` with grey.
+    - `colour`: `rgb`; `gray` (three equal channels); or `gray_stack`: the three channels are the grey pictures
+      of now, of `1 / (fps * substeps)` seconds before and of twice that, oldest first, so that an image
+      network trained on colours sees short motion in one pass (Kim et al., "Capturing Temporal Information
+      in a Single Frame: Channel Sampling Strategies for Action Recognition", BMVC 2022).
     - `substeps`: how many frames are read for each picture; only `gray_stack` needs more than one.
     - `mean`, `std`: per channel, of values scaled to 0..1.
 
@@ -66,16 +64,26 @@ class ClipSpec:
     def __post_init__(self) -> None:
         for name in ("frames", "height", "width", "substeps"):
             value = getattr(self, name)
-            if not isinstance(value, int) or value < 1:
+            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
                 raise UsageError(f"clip setting {name}={value!r}: give a whole number of at least 1")
-        if not self.fps > 0:
+        if not _is_number(self.fps) or not 0 < self.fps < float("inf"):
             raise UsageError(f"clip setting fps={self.fps!r}: give pictures a second, above 0")
         if self.resize not in get_args(Resize):
-            raise UsageError(f"clip setting resize={self.resize!r}: {closest(str(self.resize), get_args(Resize))}")
+            raise UsageError(
+                f"clip setting resize={self.resize!r}: {closest(str(self.resize), get_args(Resize))}"
+            )
         if self.colour not in get_args(Colour):
-            raise UsageError(f"clip setting colour={self.colour!r}: {closest(str(self.colour), get_args(Colour))}")
-        if len(self.mean) != 3 or len(self.std) != 3 or min(self.std) <= 0:
-            raise UsageError("clip settings mean and std: give three numbers each, std above 0")
+            raise UsageError(
+                f"clip setting colour={self.colour!r}: {closest(str(self.colour), get_args(Colour))}"
+            )
+        for name in ("mean", "std"):
+            values = getattr(self, name)
+            if not isinstance(values, tuple) or len(values) != 3 or not all(map(_is_number, values)):
+                raise UsageError(f"clip setting {name}={values!r}: give three numbers")
+            object.__setattr__(self, name, tuple(map(float, values)))
+        if not min(self.std) > 0:
+            raise UsageError(f"clip setting std={self.std!r}: give numbers above 0")
+        object.__setattr__(self, "fps", float(self.fps))  # 8 and 8.0 are one spec, with one fingerprint
 
     @property
     def span(self) -> float:
@@ -106,7 +114,7 @@ class ClipSpec:
         if (height, width) == (self.height, self.width):
             return image
         target = self.read_size((width, height))
-        if (width, height) != target and not self._is_read_size(width, height):
+        if (width, height) != target:
             image = resize(image, target)
             height, width = image.shape[:2]
         top, left = (self.height - height) // 2, (self.width - width) // 2
@@ -115,12 +123,6 @@ class ClipSpec:
             canvas[top : top + height, left : left + width] = image
             return canvas
         return image[-top : -top + self.height, -left : -left + self.width]
-
-    def _is_read_size(self, width: int, height: int) -> bool:
-        """Whether a frame already scaled by its source only needs its crop or padding."""
-        if self.resize == "crop":
-            return min(width - self.width, height - self.height) == 0
-        return self.resize == "pad" and max(width - self.width, height - self.height) == 0
 
     def pictures(
         self,
@@ -150,7 +152,9 @@ class ClipSpec:
         # One multiplication and one addition a value: (x / 255 - mean) / std.
         scale = torch.tensor([1 / (255 * s) for s in self.std], dtype=torch.float32, device=pictures.device)
         shift = torch.tensor(
-            [-m / s for m, s in zip(self.mean, self.std, strict=True)], dtype=torch.float32, device=pictures.device
+            [-m / s for m, s in zip(self.mean, self.std, strict=True)],
+            dtype=torch.float32,
+            device=pictures.device,
         )
         last = pictures.ndim - 1  # positive places, since exporters refuse negative ones
         places = (*range(last - 2), last, last - 2, last - 1)
@@ -169,7 +173,9 @@ class ClipSpec:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as JSON-ready values."""
-        return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
+        return {
+            key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()
+        }
 
     @classmethod
     def from_dict(cls, settings: dict[str, Any]) -> ClipSpec:
@@ -178,7 +184,8 @@ class ClipSpec:
         for name in settings:
             if name not in known:
                 raise UsageError(f"unknown clip setting '{name}': {closest(name, known)}")
-        return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in settings.items()})
+        values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()}
+        return cls(**values)
 
 
 class PictureAssembler:
@@ -204,6 +211,10 @@ class PictureAssembler:
         if self.spec.colour == "gray":
             image = np.repeat(_grey(image)[..., None], 3, axis=-1)
         return Picture(image, frame.time)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _grey(image: NDArray[np.uint8]) -> NDArray[np.uint8]:

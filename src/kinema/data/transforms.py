@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from torch import Tensor
 
 import kinema.torch_setup  # noqa: F401  (before torchvision)
@@ -18,7 +17,7 @@ class ClipAugmentation:
     - `scale`: smallest share of the picture's area that a crop keeps; `ratio`: how far its aspect may change.
     - `flip`: probability of mirroring; 0 where left and right are different classes.
     - `brightness`, `contrast`, `saturation`: largest relative change; `hue`: largest turn, in turns of the
-    colour wheel.
+      colour wheel.
 
     >>> clip = torch.zeros(16, 32, 32, 3, dtype=torch.uint8)
     >>> ClipAugmentation()(clip, np.random.default_rng(0)).shape

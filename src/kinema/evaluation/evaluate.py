@@ -52,7 +52,9 @@ def evaluate(
     extraction = cache.extract([s for s in manifest.segments() if s.label is not None], progress=progress)
     tracks = extraction.readable()
     if not tracks:
-        raise DataError(f"no labelled video could be read; first: {(extraction.problems or ['no labelled row'])[0]}")
+        raise DataError(
+            f"no labelled video could be read; first: {(extraction.problems or ['no labelled row'])[0]}"
+        )
     scores = score_tracks(recognizer.factorised, tracks, recognizer.classes)
     report = ReportData(
         classes=recognizer.classes,
@@ -63,7 +65,8 @@ def evaluate(
         temperature=recognizer.temperature,
         params={"model": recognizer.name, **recognizer.settings},
         provenance={**recognizer.provenance, "evaluated data": manifest.fingerprint()},
-        data_description=manifest.describe() + "".join(f"\nnot readable: {line}" for line in extraction.problems),
+        data_description=manifest.describe()
+        + "".join(f"\nnot readable: {line}" for line in extraction.problems),
     )
     return publish(report, Path(out) if out is not None else None)
 
@@ -77,6 +80,7 @@ def save_baseline(head: TemporalHead, folder: Path) -> None:
 
 
 def _baselines(recognizer: Recognizer, tracks: list[Track], scores: Scores) -> dict[str, dict[str, Scores]]:
+    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     from kinema.models import FactorisedModel, create_head
@@ -90,7 +94,14 @@ def _baselines(recognizer: Recognizer, tracks: list[Track], scores: Scores) -> d
     if recognizer.folder is not None and (recognizer.folder / _BASELINE).is_file():
         model = recognizer.factorised
         head = create_head("mean", model.backbone.dim, len(recognizer.classes), model.frames)
-        head.load_state_dict(load_file(recognizer.folder / _BASELINE))
+        path = recognizer.folder / _BASELINE
+        try:
+            head.load_state_dict(load_file(path))
+        except (SafetensorError, RuntimeError, OSError) as error:
+            reason = str(error).strip().splitlines()[0]
+            raise DataError(
+                f"{path}: damaged ({reason}); copy the whole folder again, or delete it"
+            ) from error
         averaged = FactorisedModel(len(recognizer.classes), model.frames, model.backbone, head)
         by_split = split_scores(score_tracks(averaged, tracks, recognizer.classes))
         found[FRAME_AVERAGING] = {name: part.at_video() for name, part in by_split.items()}

@@ -9,7 +9,7 @@ from kinema.models.heads import TemporalHead, create_head, head_names
 from kinema.models.lrcn import lrcn
 from kinema.models.motion_moments import motion_moments
 from kinema.models.prediction import Job, Prediction, TimelineChunk, video_mean
-from kinema.models.recognizer import Recognizer, StreamRow
+from kinema.models.recognizer import Recognizer, StreamRow, default_spec
 from kinema.models.registry import create_model, model_entry, model_names, register
 from kinema.models.timeline import FeatureChunk, embed_jobs
 
@@ -31,6 +31,7 @@ __all__ = [
     "create_embedder",
     "create_head",
     "create_model",
+    "default_spec",
     "embed_jobs",
     "frame_mlp",
     "head_names",

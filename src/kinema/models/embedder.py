@@ -7,6 +7,7 @@ been compared with torch's.
 
 from __future__ import annotations
 
+import copy
 import os
 import warnings
 from pathlib import Path
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from kinema.data.clipspec import ClipSpec
+from kinema.errors import KinemaError
 from kinema.files import atomic_path, cache_folder
 from kinema.models.backbones import FrameBackbone
 
@@ -35,7 +37,9 @@ class Embedder(Protocol):
     def __call__(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]: ...
 
 
-def create_embedder(backbone: FrameBackbone, spec: ClipSpec, device: str = "auto", threads: int | None = None) -> Embedder:
+def create_embedder(
+    backbone: FrameBackbone, spec: ClipSpec, device: str = "auto", threads: int | None = None
+) -> Embedder:
     """Return the fastest embedder that agrees with torch on this machine.
 
     `device`: `auto`, `cpu` (ONNX Runtime), `torch` (torch on the CPU), `cuda` or `cuda:N`.
@@ -47,7 +51,18 @@ def create_embedder(backbone: FrameBackbone, spec: ClipSpec, device: str = "auto
     try:
         embedder = OnnxEmbedder(backbone, spec, threads)
     except ImportError:
-        warnings.warn("onnxruntime is not installed: torch is used, several times slower on a CPU", stacklevel=2)
+        warnings.warn(
+            "onnxruntime is not installed: torch is used, several times slower on a CPU", stacklevel=2
+        )
+        return TorchEmbedder(backbone, spec, "cpu")
+    except KinemaError:
+        raise
+    except Exception as error:  # some networks of timm use what the exporter does not know
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:120]
+        warnings.warn(
+            f"backbone '{backbone.name}' cannot be run by ONNX Runtime ({reason}): torch is used, slower on a CPU",
+            stacklevel=2,
+        )
         return TorchEmbedder(backbone, spec, "cpu")
     return embedder if embedder.agrees else TorchEmbedder(backbone, spec, "cpu")
 
@@ -60,11 +75,14 @@ class TorchEmbedder:
         self.passes = 0
         self._device = torch.device(device)
         self._spec = spec
-        self._backbone = backbone.to(self._device).eval()
+        # On a GPU a copy: the model that the backbone belongs to stays on the CPU, beside its head.
+        own = backbone if self._device.type == "cpu" else copy.deepcopy(backbone)
+        self._backbone = own.to(self._device)
 
     @torch.inference_mode()
     def __call__(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
         self.passes += len(pictures)
+        self._backbone.eval()
         batch = torch.from_numpy(np.ascontiguousarray(pictures)).to(self._device)
         features: NDArray[np.float32] = self._backbone(self._spec.normalise(batch)).float().cpu().numpy()
         return features
@@ -76,35 +94,49 @@ class OnnxEmbedder:
     engine = "onnxruntime cpu"
 
     def __init__(self, backbone: FrameBackbone, spec: ClipSpec, threads: int | None = None) -> None:
-        import onnxruntime
-
         folder = cache_folder() / "onnx"
         path = folder / f"{backbone.fingerprint()}-{spec.fingerprint(pixels_only=True)}.onnx"
         folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(str(path) + ".lock"):
-            checked = path.exists()
-            if not checked:
-                _export(backbone, spec, path)
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads or usable_cores()
-        options.log_severity_level = 3
-        # Batches differ in size, and the arena never gives back what the largest one took.
-        options.enable_cpu_mem_arena = True
-        self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         self.passes = 0
-        self.agrees = checked or _agrees(self, backbone, spec)
-        if not self.agrees:
-            path.unlink(missing_ok=True)
+        self.agrees = True
+        with FileLock(str(path) + ".lock"):
+            if path.exists():
+                try:
+                    self._session = _session(path, threads)
+                    return
+                except Exception:  # damaged: written anew
+                    path.unlink()
+            # Under its own name only once it is known to agree, so that a kill in between leaves nothing unchecked.
+            candidate = path.with_suffix(".unchecked.onnx")
+            try:
+                _export(backbone, spec, candidate)
+                self._session = _session(candidate, threads)
+                self.agrees = _agrees(self, backbone, spec)
+                if self.agrees:
+                    candidate.replace(path)
+            finally:
+                candidate.unlink(missing_ok=True)
 
     def __call__(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
         self.passes += len(pictures)
-        features: NDArray[np.float32] = self._session.run(None, {"pictures": np.ascontiguousarray(pictures)})[0]
+        features: NDArray[np.float32] = self._session.run(None, {"pictures": np.ascontiguousarray(pictures)})[
+            0
+        ]
         return features
 
 
 def usable_cores() -> int:
     """Return how many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _session(path: Path, threads: int | None) -> Any:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads or usable_cores()
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 
 class _FromBytes(nn.Module):
@@ -143,7 +175,8 @@ def _agrees(embedder: OnnxEmbedder, backbone: FrameBackbone, spec: ClipSpec) -> 
     embedder.passes = 0
     if not difference <= PARITY:
         warnings.warn(
-            f"ONNX Runtime differs from torch by {difference:.1e} of the largest feature: torch is used", stacklevel=3
+            f"ONNX Runtime differs from torch by {difference:.1e} of the largest feature: torch is used",
+            stacklevel=3,
         )
         return False
     return True

@@ -19,10 +19,16 @@ class FrameMLP(SequenceHead):
     ```
     """
 
-    def __init__(self, dim: int, num_classes: int, frames: int, hidden: int = 256, dropout: float = 0.5) -> None:
+    def __init__(
+        self, dim: int, num_classes: int, frames: int, hidden: int = 256, dropout: float = 0.5
+    ) -> None:
         super().__init__(dim, num_classes, frames)
         self.layers = nn.Sequential(
-            nn.Dropout(dropout), nn.Linear(dim, hidden), nn.ReLU(), nn.Dropout(dropout), nn.Linear(hidden, num_classes)
+            nn.Dropout(dropout),
+            nn.Linear(dim, hidden),
+            nn.ReLU(),
+            nn.Dropout(dropout),
+            nn.Linear(hidden, num_classes),
         )
 
     def decide(self, described: Tensor) -> Tensor:

@@ -77,7 +77,12 @@ class Pool(TemporalHead):
     """Mean or max over time, then a linear classifier. Blind to order: the baseline for what time adds."""
 
     def __init__(
-        self, dim: int, num_classes: int, frames: int, pooling: Literal["mean", "max"] = "mean", dropout: float = 0.5
+        self,
+        dim: int,
+        num_classes: int,
+        frames: int,
+        pooling: Literal["mean", "max"] = "mean",
+        dropout: float = 0.5,
     ) -> None:
         super().__init__(dim, num_classes, frames)
         self.pooling = pooling
@@ -116,7 +121,9 @@ class Recurrent(SequenceHead):
         super().__init__(dim, num_classes, frames)
         cells: dict[str, Callable[..., nn.Module]] = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
         self.project = nn.Sequential(nn.Dropout(dropout), nn.Linear(dim, width), nn.ReLU())
-        self.cell = cells[cell](width, hidden, layers, batch_first=True, dropout=dropout if layers > 1 else 0.0)
+        self.cell = cells[cell](
+            width, hidden, layers, batch_first=True, dropout=dropout if layers > 1 else 0.0
+        )
         self.classifier = nn.Sequential(nn.Dropout(dropout), nn.Linear(hidden, num_classes))
 
     def decide(self, described: Tensor) -> Tensor:
@@ -133,7 +140,13 @@ class Convolution1D(SequenceHead):
     """
 
     def __init__(
-        self, dim: int, num_classes: int, frames: int, hidden: int = 128, kernel: int = 3, dropout: float = 0.5
+        self,
+        dim: int,
+        num_classes: int,
+        frames: int,
+        hidden: int = 128,
+        kernel: int = 3,
+        dropout: float = 0.5,
     ) -> None:
         super().__init__(dim, num_classes, frames)
         self.convolutions = nn.Sequential(
@@ -246,7 +259,9 @@ def create_head(name: str, dim: int, num_classes: int, frames: int, **settings: 
     if name not in _HEADS:
         raise UsageError(f"unknown temporal head '{name}': {closest(name, head_names())}")
     builder, fixed = _HEADS[name]
-    known = [p for p in inspect.signature(builder).parameters if p not in ("dim", "num_classes", "frames", *fixed)]
+    known = [
+        p for p in inspect.signature(builder).parameters if p not in ("dim", "num_classes", "frames", *fixed)
+    ]
     for setting in settings:
         if setting not in known:
             raise UsageError(f"head '{name}' has no setting '{setting}': {closest(setting, known)}")

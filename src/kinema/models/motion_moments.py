@@ -68,13 +68,15 @@ class MotionMoments(TemporalHead):
             if not moving:
                 found.append(part.mean(1))
                 continue
-            change = part[:, self.lag :] - part[:, : -self.lag] if part.shape[1] > self.lag else part[:, :1] * 0
+            change = (
+                part[:, self.lag :] - part[:, : -self.lag] if part.shape[1] > self.lag else part[:, :1] * 0
+            )
             rises, falls = change.clamp(min=0), (-change).clamp(min=0)
             found.append(part.std(1, correction=0))
-            found += [rises.square().mean(1).sqrt(), falls.square().mean(1).sqrt()]
+            found += [_root(part.square().mean(1), 1e-24) for part in (rises, falls)]
             found.append(part[:, half:].mean(1) - part[:, :half].mean(1) if half else part[:, 0] * 0)
         moments = torch.cat(found, dim=1)
-        return moments.sign() * moments.abs().sqrt()
+        return moments.sign() * _root(moments.abs(), 1e-12)
 
     def prepare(self, described: Tensor) -> None:
         """Take mean and standard deviation of the moments `(N, M)`."""
@@ -86,8 +88,15 @@ class MotionMoments(TemporalHead):
 
     def decide(self, described: Tensor) -> Tensor:
         standardised = (described - self.mean) / self.std
-        unit = torch.cat([F.normalize(block, dim=1) for block in standardised.split(self.blocks, dim=1)], dim=1)
+        unit = torch.cat(
+            [F.normalize(block, dim=1) for block in standardised.split(self.blocks, dim=1)], dim=1
+        )
         return self.classifier(self.dropout(unit * (self.scale / len(self.blocks) ** 0.5)))
+
+
+def _root(values: Tensor, least: float) -> Tensor:
+    """Square root whose gradient is finite at 0: where nothing moves, a trained backbone would get NaN."""
+    return values.clamp(min=least).sqrt()
 
 
 @register("motion_moments", spec=ClipSpec(frames=20, fps=10.0))
@@ -106,7 +115,10 @@ def motion_moments(
     taps = (*(f"stride{stride}:{grid}" for stride in strides), "pool")
     network = FrameBackbone(backbone, weights, taps)
     model = FactorisedModel(
-        num_classes, spec.frames, network, MotionMoments(network.parts, num_classes, spec.frames, lag, dropout)
+        num_classes,
+        spec.frames,
+        network,
+        MotionMoments(network.parts, num_classes, spec.frames, lag, dropout),
     )
     if freeze:
         model.freeze_backbone()

@@ -6,7 +6,8 @@ import json
 import os
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from kinema.data.clipspec import ClipSpec, Picture
 from kinema.errors import DataError, UsageError
 from kinema.files import atomic_path, write_json
+from kinema.models.backbones import backbone_statistics
 from kinema.models.base import FactorisedModel, VideoModel, windows
 from kinema.models.embedder import Embedder, create_embedder
 from kinema.models.prediction import Job, Prediction, TimelineChunk
@@ -62,9 +64,11 @@ class Recognizer:
     _embedder: Embedder | None = field(default=None, repr=False)
 
     @classmethod
-    def create(cls, name: str, classes: Sequence[str], spec: ClipSpec | None = None, **settings: Any) -> Recognizer:
+    def create(
+        cls, name: str, classes: Sequence[str], spec: ClipSpec | None = None, **settings: Any
+    ) -> Recognizer:
         """Build an untrained recognizer of a registered model."""
-        spec = spec or model_entry(name).spec
+        spec = spec or default_spec(name, settings)
         model = create_model(name, len(classes), spec, **settings)
         return cls(name, model, spec, list(classes), settings)
 
@@ -78,20 +82,27 @@ class Recognizer:
         try:
             stored = json.loads((folder / "recognizer.json").read_text(encoding="utf-8"))
             if stored["format"] > _FORMAT:
-                raise DataError(f"{folder}: written by a newer kinema (format {stored['format']}); upgrade kinema")
+                raise DataError(
+                    f"{folder}: written by a newer kinema (format {stored['format']}); upgrade kinema"
+                )
             spec = ClipSpec.from_dict(stored["clip"])
-            name, settings, classes = stored["model"], stored["settings"], list(stored["classes"])
-        except (ValueError, KeyError, TypeError) as error:
-            raise DataError(f"{folder / 'recognizer.json'}: damaged ({error}); train again or restore the file") from error
-        build = dict(settings)
-        if "weights" in model_entry(name).settings:
-            build["weights"] = "none"  # all tensors come from the file below
-        model = create_model(name, len(classes), spec, **build)
+            name, settings, classes = stored["model"], dict(stored["settings"]), list(stored["classes"])
+            temperature = float(stored["temperature"])
+            thresholds, provenance = dict(stored["thresholds"]), dict(stored["provenance"])
+            build = dict(settings)
+            if "weights" in model_entry(name).settings:
+                build["weights"] = "none"  # all tensors come from the file below
+            model = create_model(name, len(classes), spec, **build)
+        except (ValueError, KeyError, TypeError, AttributeError, UsageError) as error:
+            reason = f"no {error}" if isinstance(error, KeyError) else str(error)
+            raise DataError(
+                f"{folder / 'recognizer.json'}: damaged, or of another version of kinema ({reason}); "
+                "restore the file or train again"
+            ) from error
         _load_tensors(model, folder / "weights.safetensors")
         model.eval()
         return cls(
-            name, model, spec, classes, settings,
-            float(stored["temperature"]), dict(stored["thresholds"]), dict(stored["provenance"]), device, folder,
+            name, model, spec, classes, settings, temperature, thresholds, provenance, device, folder,
         )  # fmt: skip
 
     def save(self, path: str | os.PathLike[str]) -> Path:
@@ -178,7 +189,14 @@ class Recognizer:
                 if error is None and counts.pop(chunk.job, 0) == 0:
                     error = _nothing_seen(jobs[chunk.job])
             yield TimelineChunk(
-                chunk.job, chunk.times, logits, full, chunk.frame_times, chunk.frame_indices, chunk.last, error
+                chunk.job,
+                chunk.times,
+                logits,
+                full,
+                chunk.frame_times,
+                chunk.frame_indices,
+                chunk.last,
+                error,
             )
 
     def stream(self, source: Source | str | os.PathLike[str]) -> Iterator[StreamRow]:
@@ -186,15 +204,23 @@ class Recognizer:
 
         The probabilities are those that `predict` gives for the window that ends at that moment.
         """
-        opened = source if isinstance(source, Source) else open_source(source)
-        model = self.factorised
         state: torch.Tensor | None = None
-        with torch.inference_mode():
+        with ExitStack() as stack:
+            opened = source if isinstance(source, Source) else stack.enter_context(open_source(source))
             for picture in self.spec.pictures(opened):
                 began = time.perf_counter()
-                logits, state = model.step(torch.from_numpy(self._embed_one(picture)), state)
-                probabilities = self.probabilities(logits.numpy()[0])
-                yield StreamRow(picture.time, probabilities, picture.image, time.perf_counter() - began)
+                logits, state = self._step(picture, state)
+                yield StreamRow(
+                    picture.time, self.probabilities(logits), picture.image, time.perf_counter() - began
+                )
+
+    # Not a `with` around the loop above: between two rows the mode would hold in the caller's code.
+    @torch.inference_mode()
+    def _step(self, picture: Picture, state: torch.Tensor | None) -> tuple[NDArray[np.float32], torch.Tensor]:
+        self.model.eval()
+        features = torch.from_numpy(self.embedder(picture.image[None]))
+        logits, state = self.factorised.step(features, state)
+        return logits.numpy()[0], state
 
     @torch.inference_mode()
     def _classify(self, clips: torch.Tensor) -> NDArray[np.float32]:
@@ -202,9 +228,6 @@ class Recognizer:
         logits = [self.factorised.classify(part) for part in clips.split(64)]
         result: NDArray[np.float32] = torch.cat(logits).float().numpy()
         return result
-
-    def _embed_one(self, picture: Picture) -> NDArray[np.float32]:
-        return self.embedder(picture.image[None])
 
     @property
     def factorised(self) -> FactorisedModel:
@@ -214,12 +237,23 @@ class Recognizer:
         return self.model
 
 
+def default_spec(name: str, settings: dict[str, Any]) -> ClipSpec:
+    """Return the ClipSpec that a model wants: its own, with the mean and std that its backbone was trained with."""
+    spec = model_entry(name).spec
+    if "backbone" in settings:
+        mean, std = backbone_statistics(str(settings["backbone"]))
+        spec = replace(spec, mean=mean, std=std)
+    return spec
+
+
 def _find(path: Path) -> Path:
     for folder in (path, path / "recognizer"):
         if (folder / "recognizer.json").is_file():
             return folder
     if not path.exists():
-        raise DataError(f"{path}: no such folder; give a run folder, such as runs/demo, or a recognizer's folder")
+        raise DataError(
+            f"{path}: no such folder; give a run folder, such as runs/demo, or a recognizer's folder"
+        )
     raise DataError(f"{path}: holds no recognizer.json; give a run folder whose training ended, or train one")
 
 
@@ -233,10 +267,16 @@ def _load_tensors(model: VideoModel, path: Path) -> None:
         raise DataError(f"{path}: missing; the recognizer is incomplete, copy its whole folder") from error
     except (SafetensorError, RuntimeError) as error:
         reason = str(error).strip().splitlines()[0]
-        raise DataError(f"{path}: does not fit its recognizer.json ({reason}); copy the whole folder again") from error
+        raise DataError(
+            f"{path}: does not fit its recognizer.json ({reason}); copy the whole folder again"
+        ) from error
 
 
 def _nothing_seen(job: Job) -> DataError:
     name = job.video.name if isinstance(job.video, Source) else job.video
-    where = "" if job.start is None and job.end is None else f" between {job.start or 0:g} s and {job.end or 'the end'}"
+    where = (
+        ""
+        if job.start is None and job.end is None
+        else f" between {job.start or 0:g} s and {job.end or 'the end'}"
+    )
     return DataError(f"{name}: no frame could be decoded{where}; leave it out, or encode it again")

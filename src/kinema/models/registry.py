@@ -66,5 +66,19 @@ def create_model(name: str, num_classes: int, spec: ClipSpec | None = None, **se
     entry = model_entry(name)
     for setting in settings:
         if setting not in entry.settings:
-            raise UsageError(f"model '{name}' has no setting '{setting}': {closest(setting, list(entry.settings))}")
+            raise UsageError(
+                f"model '{name}' has no setting '{setting}': {closest(setting, list(entry.settings))}"
+            )
+        _check_type(name, setting, settings[setting], entry.settings[setting])
     return entry.builder(num_classes, spec or entry.spec, **settings)
+
+
+def _check_type(model: str, setting: str, value: Any, default: Any) -> None:
+    """Refuse a word where a number belongs: `freeze="no"` would count as true."""
+    kinds = {bool: "true or false", int: "a whole number", float: "a number", str: "a name"}
+    for kind, what in kinds.items():
+        if isinstance(default, kind):
+            fits = isinstance(value, (int, float) if kind is float else kind)
+            if not fits or (kind is not bool and isinstance(value, bool)):
+                raise UsageError(f"model '{model}', setting {setting}={value!r}: give {what}")
+            return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -73,10 +74,9 @@ def embed_jobs(
 
     def put(item: _Item) -> None:
         while not stop.is_set():
-            try:
-                return items.put(item, timeout=_POLL)
-            except queue.Full:
-                continue
+            with suppress(queue.Full):
+                items.put(item, timeout=_POLL)
+                return
 
     def decode() -> None:
         while not stop.is_set():
@@ -112,7 +112,8 @@ def embed_jobs(
                     # Once something is at hand, a job's end is handed on rather than held until the batch is full.
                     item = items.get(timeout=_POLL if not pictures else 2.0)
                 except queue.Empty:
-                    if pictures or not any(thread.is_alive() for thread in threads):
+                    alive = any(thread.is_alive() for thread in threads)
+                    if pictures or (not alive and items.empty()):
                         break
                     continue
                 entry = pending.setdefault(item.job, _Pending())

@@ -6,4 +6,14 @@ from kinema.training.run_folder import Run
 from kinema.training.settings import TrainSettings
 from kinema.training.train import Listener, train
 
-__all__ = ["Extraction", "FeatureCache", "FitResult", "Listener", "Run", "Track", "TrainSettings", "fit", "train"]
+__all__ = [
+    "Extraction",
+    "FeatureCache",
+    "FitResult",
+    "Listener",
+    "Run",
+    "Track",
+    "TrainSettings",
+    "fit",
+    "train",
+]

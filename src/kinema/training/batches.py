@@ -6,7 +6,7 @@ import queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -96,7 +96,11 @@ class WindowBatches:
         self._epoch = 0
 
     def __len__(self) -> int:
-        items = sum(map(len, self._rows[0])) if self._settings is None else len(self._targets) * self._settings.windows
+        items = (
+            sum(map(len, self._rows[0]))
+            if self._settings is None
+            else len(self._targets) * self._settings.windows
+        )
         return -(-items // self._batch_size)
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
@@ -104,8 +108,8 @@ class WindowBatches:
             rows = np.concatenate([np.zeros(0, np.int64), *self._rows[0]])
             targets = np.repeat(self._targets, [len(part) for part in self._rows[0]])
             for begin in range(0, len(rows), self._batch_size):
-                part = slice(begin, begin + self._batch_size)
-                yield self._tables[0][torch.from_numpy(rows[part])].float(), torch.from_numpy(targets[part])
+                span = slice(begin, begin + self._batch_size)
+                yield self._tables[0][torch.from_numpy(rows[span])].float(), torch.from_numpy(targets[span])
             return
         rng = np.random.default_rng([self._settings.seed, self._epoch])
         order = rng.permutation(np.tile(np.arange(len(self._targets)), self._settings.windows))

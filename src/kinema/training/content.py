@@ -18,7 +18,9 @@ class ContentHashes:
         self._path = folder / "content.sqlite"
         self._known: dict[Path, str] = {}
         with closing(self._connect()) as connection, connection:
-            connection.execute("CREATE TABLE IF NOT EXISTS content (path TEXT PRIMARY KEY, stamp TEXT, hash TEXT)")
+            connection.execute(
+                "CREATE TABLE IF NOT EXISTS content (path TEXT PRIMARY KEY, stamp TEXT, hash TEXT)"
+            )
 
     def __call__(self, path: Path) -> str:
         """Return the hash of a file's bytes, or of all names and bytes in a folder."""
@@ -27,12 +29,16 @@ class ContentHashes:
             return self._known[path]
         stamp = _stamp(path)
         with closing(self._connect()) as connection, connection:
-            row = connection.execute("SELECT stamp, hash FROM content WHERE path = ?", (str(path),)).fetchone()
+            row = connection.execute(
+                "SELECT stamp, hash FROM content WHERE path = ?", (str(path),)
+            ).fetchone()
             if row is not None and row[0] == stamp:
                 found = str(row[1])
             else:
                 found = content_hash(path)
-                connection.execute("INSERT OR REPLACE INTO content VALUES (?, ?, ?)", (str(path), stamp, found))
+                connection.execute(
+                    "INSERT OR REPLACE INTO content VALUES (?, ?, ?)", (str(path), stamp, found)
+                )
         self._known[path] = found
         return found
 

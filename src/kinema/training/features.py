@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kinema.data import Segment
+from kinema.data.clips import rate_of
 from kinema.data.clipspec import ClipSpec
 from kinema.errors import DataError, KinemaError
 from kinema.files import atomic_path, cache_folder
@@ -25,21 +25,29 @@ _VERSION = 1
 
 @dataclass
 class Track:
-    """The features of one segment: `features` `(n, D)` float16, a read-only memory map, and `times` `(n,)` seconds.
+    """The features of one segment, in the file `path`, and `times` `(n,)` seconds.
 
     `frame_times` and `frame_indices` `(m,)` name every frame of the segment, sampled or not.
     """
 
     segment: Segment
     times: NDArray[np.float64]
-    features: NDArray[np.float16]
+    path: Path
     frame_times: NDArray[np.float64]
     frame_indices: NDArray[np.int64]
+
+    @property
+    def features(self) -> NDArray[np.float16]:
+        """`(n, D)` float16, a read-only memory map; not kept, since a map holds a file open and there are thousands."""
+        return _mapped(self.path)
 
 
 @dataclass
 class Extraction:
-    """Tracks in the order of the segments, None where a video could not be read, with the reasons in `problems`."""
+    """Tracks in the order of the segments, None where a video could not be read, with the reasons in `problems`.
+
+    `computed` counts the tracks that were not in the cache.
+    """
 
     tracks: list[Track | None]
     problems: list[str]
@@ -89,20 +97,25 @@ class FeatureCache:
         done = len(segments) - len(missing)
         if progress is not None:
             progress(done, len(segments))
-        for index, error in self._compute([segments[i] for i in missing], [keys[i] for i in missing], mirrored, batch_size):
-            if error is not None:
-                problems.append(str(error))
+        absent, absent_keys = [segments[i] for i in missing], [keys[i] for i in missing]
+        computed = 0
+        for index, problem in self._compute(absent, absent_keys, mirrored, batch_size):
+            computed += problem is None
+            if problem is not None:
+                problems.append(str(problem))
                 keys[missing[index]] = None
             done += 1
             if progress is not None:
                 progress(done, len(segments))
-        tracks = [self._load(segment, key) if key else None for segment, key in zip(segments, keys, strict=True)]
-        return Extraction(tracks, problems, len(missing))
+        tracks = [
+            self._load(segment, key) if key else None for segment, key in zip(segments, keys, strict=True)
+        ]
+        return Extraction(tracks, problems, computed)
 
     def _compute(
         self, segments: list[Segment], keys: list[str | None], mirrored: bool, batch_size: int
-    ) -> Any:
-        jobs = [Job(s.video, s.start, s.end, s.extra.get("fps")) for s in segments]
+    ) -> Iterator[tuple[int, KinemaError | None]]:
+        jobs = [Job(s.video, s.start, s.end, rate_of(s)) for s in segments]
         parts: dict[int, list[FeatureChunk]] = {}
         chunks = embed_jobs(
             jobs, self._spec, self._embedder, batch_size=batch_size, prepare=_mirror if mirrored else None
@@ -129,7 +142,7 @@ class FeatureCache:
             self._hashes(segment.video),
             segment.start,
             segment.end,
-            segment.extra.get("fps") if segment.video.is_dir() else None,
+            rate_of(segment),
             mirrored,
         ]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
@@ -156,12 +169,19 @@ class FeatureCache:
     def _load(self, segment: Segment, key: str) -> Track:
         path = self._path(key)
         try:
-            features = np.load(path, mmap_mode="r")
+            count = len(_mapped(path))
             times = np.load(path.with_suffix(".times.npy"))
             frame_times, indices = np.load(path.with_suffix(".frames.npy"))
-        except (OSError, ValueError) as error:
+            if count != len(times):
+                raise ValueError(f"{count} features, {len(times)} times")
+        except (OSError, ValueError, EOFError) as error:
             raise DataError(f"{path}: damaged cache entry ({error}); delete it and run again") from error
-        return Track(segment, times, features, frame_times, indices.astype(np.int64))
+        return Track(segment, times, path, frame_times, indices.astype(np.int64))
+
+
+def _mapped(path: Path) -> NDArray[np.float16]:
+    features: NDArray[np.float16] = np.load(path, mmap_mode="r")
+    return features
 
 
 def _mirror(image: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -64,9 +64,14 @@ def fit(
     with _quiet():
         seed_everything(settings.seed, verbose=False)
         module = _module(model, train, valid, settings, progress)
+        module.train()  # lightning keeps the mode it finds, and a loaded model is in eval mode
         accelerator = "cpu" if device in ("cpu", "torch") else "auto"
         on_gpu = accelerator == "auto" and torch.cuda.is_available()
-        logger = TensorBoardLogger(str(log_folder.parent), name=log_folder.name, version="") if log_folder else False
+        logger = (
+            TensorBoardLogger(str(log_folder.parent), name=log_folder.name, version="")
+            if log_folder
+            else False
+        )
         trainer = Trainer(
             accelerator=accelerator,
             devices=1,
@@ -86,12 +91,18 @@ def fit(
         raise KinemaError("training was stopped before its first epoch ended: nothing was learned")
     module.restore_best()
     model.to("cpu").eval()
+    if module.best_epoch == 0 or not all(p.isfinite().all() for p in model.parameters()):
+        raise KinemaError("the weights are no longer numbers after the last epoch: lower learning_rate")
     history = pd.DataFrame(module.rows, columns=HISTORY)
     return FitResult(history, module.best_epoch, interrupted.is_set(), time.monotonic() - began)
 
 
 def _module(
-    model: VideoModel, train: Batches, valid: Batches | None, settings: TrainSettings, progress: Progress | None
+    model: VideoModel,
+    train: Batches,
+    valid: Batches | None,
+    settings: TrainSettings,
+    progress: Progress | None,
 ) -> Any:
     from lightning.pytorch import LightningModule
 
@@ -190,7 +201,9 @@ def _module(
 
 def _is_frozen(model: nn.Module, name: str) -> bool:
     module = model.get_submodule(name.rpartition(".")[0])
-    return bool(getattr(model, "backbone", None) is not None and name.startswith("backbone.") and not module.training)
+    return bool(
+        getattr(model, "backbone", None) is not None and name.startswith("backbone.") and not module.training
+    )
 
 
 def _parameter_groups(model: VideoModel, settings: TrainSettings) -> list[dict[str, Any]]:
@@ -229,7 +242,9 @@ def _quiet() -> Iterator[None]:
     """Lightning's advice about workers and loggers is not for kinema's users."""
     import logging
 
-    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric", "pytorch_lightning")]
+    loggers = [
+        logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric", "pytorch_lightning")
+    ]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
         logger.setLevel(logging.ERROR)

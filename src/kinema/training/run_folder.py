@@ -1,4 +1,4 @@
-"""The run folder: S4's file names, the recognizer, the scores, and the lock that keeps two runs apart."""
+"""The run folder: S4's file names, its name, and the tables in it."""
 
 from __future__ import annotations
 
@@ -45,7 +45,9 @@ def new_run_folder(name: str | None, data_name: str, parent: Path = Path("runs")
         name = f"{stem}-{datetime.now():%Y%m%d-%H%M%S}"
     folder = Path(name) if "/" in name or Path(name).is_absolute() else parent / name
     if (folder / "results.json").exists():
-        raise UsageError(f"{folder}: already holds a finished run; choose another name with --run, or delete it")
+        raise UsageError(
+            f"{folder}: already holds a finished run; choose another name with --run, or delete it"
+        )
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
@@ -64,7 +66,9 @@ def model_summary(recognizer: Recognizer) -> str:
     return "\n".join(lines) + "\n"
 
 
-def write_frame_predictions(path: Path, recognizer: Recognizer, tracks: list[Track], logits: list[np.ndarray]) -> str | None:
+def write_frame_predictions(
+    path: Path, recognizer: Recognizer, tracks: list[Track], logits: list[np.ndarray]
+) -> str | None:
     """Write S4's `frame_predictions.csv`, a row for every frame of every track; return a note if some were left out.
 
     `logits` holds for each track `(n, K)`, one row a sampled time. A frame takes the newest row at or before its time.
@@ -101,7 +105,9 @@ def frame_rows(
     )
 
 
-def write_summary_files(folder: Path, recognizer: Recognizer, params: dict[str, Any], history: pd.DataFrame | None) -> None:
+def write_summary_files(
+    folder: Path, recognizer: Recognizer, params: dict[str, Any], history: pd.DataFrame | None
+) -> None:
     """Write `params.json`, `model_summary.txt` and `fit_history.csv`."""
     write_json(folder / "params.json", params)
     write_text(folder / "model_summary.txt", model_summary(recognizer))

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from kinema.errors import UsageError, closest
+
+ClassWeights = Literal["balanced", "none"]
+PRECISIONS = ("auto", "32-true", "bf16-mixed", "16-mixed")  # lightning's names
 
 
 @dataclass(frozen=True)
@@ -19,7 +23,7 @@ class TrainSettings:
     - `flip`: also learn from mirrored pictures; switch it off where left and right are different classes.
     - `mixup`: Beta parameter, 0 switches it off
       (Zhang et al., mixup, ICLR 2018).
-    - `precision`: `auto` is bf16 on a GPU and float32 on a CPU, or any of lightning's.
+    - `precision`: `auto` is bf16 on a GPU and float32 on a CPU, or one of `PRECISIONS`.
     - `workers`: decoding processes or threads where pixels are read while training; 0 is the number of cores.
 
     Raises `UsageError` for a value that cannot be.
@@ -34,7 +38,7 @@ class TrainSettings:
     weight_decay: float = 5e-2
     warmup: float = 0.1
     label_smoothing: float = 0.1
-    class_weights: Literal["balanced", "none"] = "balanced"
+    class_weights: ClassWeights = "balanced"
     flip: bool = True
     mixup: float = 0.0
     precision: str = "auto"
@@ -42,15 +46,28 @@ class TrainSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name, lowest in (("epochs", 1), ("patience", 0), ("batch_size", 1), ("windows", 1), ("workers", 0)):
-            if not isinstance(getattr(self, name), int) or getattr(self, name) < lowest:
-                raise UsageError(f"setting {name}={getattr(self, name)!r}: give a whole number of at least {lowest}")
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(field.default, bool):
+                fits, what = isinstance(value, bool), "true or false"
+            elif isinstance(field.default, int):
+                lowest = int(field.name in ("epochs", "batch_size", "windows"))
+                fits = isinstance(value, int) and not isinstance(value, bool) and value >= lowest
+                what = f"a whole number of at least {lowest}"
+            elif isinstance(field.default, float):
+                fits = (
+                    isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < math.inf
+                )
+                what = "a number of at least 0"
+            else:
+                known = get_args(ClassWeights) if field.name == "class_weights" else PRECISIONS
+                fits, what = value in known, " or ".join(known)
+            if not fits:
+                raise UsageError(f"setting {field.name}={value!r}: give {what}")
         if not self.learning_rate > 0 or not self.backbone_learning_rate > 0:
             raise UsageError("settings learning_rate and backbone_learning_rate: give numbers above 0")
         if not 0 <= self.label_smoothing < 1 or not 0 <= self.warmup < 1:
             raise UsageError("settings label_smoothing and warmup: give shares from 0 to below 1")
-        if self.class_weights not in ("balanced", "none"):
-            raise UsageError(f"setting class_weights={self.class_weights!r}: give balanced or none")
 
     def to_dict(self) -> dict[str, Any]:
         """Return all settings as JSON-ready values."""

@@ -6,8 +6,9 @@ import os
 import platform
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import torch
 
 from kinema import __version__
 from kinema.data import Manifest, Segment, assign_groups, check_leaks, folds, read_data, split_by_group
+from kinema.data.clips import read_clip
 from kinema.data.clipspec import ClipSpec
 from kinema.errors import DataError, UsageError
 from kinema.evaluation.baselines import FRAME_AVERAGING, MAJORITY, majority_class
@@ -25,7 +27,14 @@ from kinema.evaluation.cross_validation import fold_table, pool_folds
 from kinema.evaluation.evaluate import protocol_sentence, publish, save_baseline, split_scores
 from kinema.evaluation.scores import Scores, to_video
 from kinema.evaluation.summary import ReportData, SplitScores
-from kinema.models import FactorisedModel, Recognizer, TemporalHead, create_head, model_entry
+from kinema.models import (
+    FactorisedModel,
+    Recognizer,
+    TemporalHead,
+    create_head,
+    default_spec,
+    model_entry,
+)
 from kinema.training.batches import ClipBatches, WindowBatches, Windows, describe_tracks
 from kinema.training.features import Extraction, FeatureCache, Track
 from kinema.training.fit import FitResult, Progress, fit
@@ -84,23 +93,27 @@ def train(
     began = time.monotonic()
     settings = settings if isinstance(settings, TrainSettings) else TrainSettings.from_dict(settings or {})
     manifest = _labelled(data if isinstance(data, Manifest) else read_data(data))
-    spec = ClipSpec.from_dict({**model_entry(model).spec.to_dict(), **(clip or {})})
+    spec = ClipSpec.from_dict({**default_spec(model, model_settings).to_dict(), **(clip or {})})
     torch.manual_seed(settings.seed)
     recognizer = Recognizer.create(model, manifest.classes, spec, **model_settings)
     recognizer.device = device
-    manifest = _grouped(manifest, k, settings.seed)
-    folder = new_run_folder(run, _name(manifest).stem)
-
     frozen = isinstance(recognizer.model, FactorisedModel) and recognizer.model.backbone.frozen
-    work = _Work(recognizer, manifest, settings, device, listener)
     if not frozen and k is not None:
         raise UsageError("folds need a frozen backbone: leave out --folds, or set freeze=true")
-    if frozen:
-        work.extract()
-    if k is None:
-        result, report = work.fit_splits(folder / "tensorboard", frozen)
-    else:
-        result, report = work.fit_folds(k, folder / "tensorboard")
+    manifest = _grouped(manifest, k, settings.seed)
+    folder = new_run_folder(run, _name(manifest).stem)
+    work = _Work(recognizer, manifest, settings, device, listener)
+    try:
+        if frozen:
+            work.extract()
+        if k is None:
+            result, report = work.fit_splits(folder / "tensorboard", frozen)
+        else:
+            result, report = work.fit_folds(k, folder / "tensorboard")
+    except BaseException:
+        with suppress(OSError):  # a folder in which something was written stays
+            folder.rmdir()
+        raise
 
     recognizer.provenance = _provenance(manifest, settings, report, time.monotonic() - began)
     params = {
@@ -134,7 +147,12 @@ class _Work:
     """One training: its data, its features and the fits made of them."""
 
     def __init__(
-        self, recognizer: Recognizer, manifest: Manifest, settings: TrainSettings, device: str, listener: Listener
+        self,
+        recognizer: Recognizer,
+        manifest: Manifest,
+        settings: TrainSettings,
+        device: str,
+        listener: Listener,
     ) -> None:
         self.recognizer, self.manifest, self.settings = recognizer, manifest, settings
         self.device, self.listener = device, listener
@@ -144,6 +162,7 @@ class _Work:
         self.tracks: list[Track] = []
         self.mirrored: list[Track] = []
         self._windows: dict[str, tuple[Windows, Windows | None]] = {}
+        self._held_out: dict[int, np.ndarray] = {}  # logits of the fold that had not seen the track
 
     def extract(self) -> None:
         """Compute or find the features of every segment, and of its mirror image."""
@@ -156,10 +175,14 @@ class _Work:
         readable = [i for i, track in enumerate(self.extraction.tracks) if track is not None]
         self.tracks = self.extraction.readable()
         if not self.tracks:
-            raise DataError(f"none of {len(segments)} videos could be read; first: {self.extraction.problems[0]}")
+            raise DataError(
+                f"none of {len(segments)} videos could be read; first: {self.extraction.problems[0]}"
+            )
         if self.settings.flip:
             self.listener.stage("extracting features of mirrored pictures")
-            mirrored = cache.extract([segments[i] for i in readable], mirrored=True, progress=self.listener.items)
+            mirrored = cache.extract(
+                [segments[i] for i in readable], mirrored=True, progress=self.listener.items
+            )
             self.mirrored = mirrored.readable()
             if len(self.mirrored) != len(self.tracks):
                 raise DataError("a video changed while it was read: run again")
@@ -181,20 +204,20 @@ class _Work:
         scores = score_tracks(model, self.tracks, self.classes)
         baseline = self._frame_average(train, valid)
         self.baseline = baseline
-        base_scores = score_tracks(baseline, self.tracks, self.classes)
         splits = split_scores(scores)
+        labels = [self.tracks[i].segment.label for i in train]
+        baselines = {MAJORITY: {n: majority_class(labels, to_video(p.clip)) for n, p in splits.items()}}  # type: ignore[arg-type,misc]
+        if baseline is not None:
+            base_scores = split_scores(score_tracks(baseline, self.tracks, self.classes))
+            baselines[FRAME_AVERAGING] = {n: p.clip for n, p in base_scores.items()}  # type: ignore[misc]
         temperature = fit_temperature(splits["valid"].clip).temperature if "valid" in splits else None  # type: ignore[arg-type]
         self.recognizer.temperature = temperature or 1.0
-        labels = [self.tracks[i].segment.label for i in train]
         return ReportData(
             classes=self.classes,
             protocol=protocol_sentence(self.recognizer, "; ".join(self.manifest.notes) or "as given"),
             splits=splits,
             root=self.manifest.root,
-            baselines={
-                MAJORITY: {n: majority_class(labels, to_video(p.clip)) for n, p in splits.items()},  # type: ignore[arg-type,misc]
-                FRAME_AVERAGING: {n: p.clip for n, p in split_scores(base_scores).items()},  # type: ignore[misc]
-            },
+            baselines=baselines,
             history=result.history,
             best_epoch=result.best_epoch,
             temperature=temperature,
@@ -228,7 +251,10 @@ class _Work:
         what = "one group held out at a time" if k == "group" else f"{len(divided)} folds, groups kept whole"
         report = ReportData(
             classes=self.classes,
-            protocol=protocol_sentence(self.recognizer, f"cross-validation, {what}; no setting was chosen on the folds, each fold is calibrated on the others"),
+            protocol=protocol_sentence(
+                self.recognizer,
+                f"cross-validation, {what}; no setting was chosen on the folds, each fold is calibrated on the others",
+            ),
             splits={"test": SplitScores(clip=pooled, video=to_video(pooled))},
             root=self.manifest.root,
             baselines={
@@ -244,27 +270,45 @@ class _Work:
         return result, report
 
     def timelines(self) -> tuple[list[Track], list[np.ndarray]]:
-        """Return every track with its logits `(n, K)`, one row a sampled time."""
+        """Return every track with its logits `(n, K)`, one row a sampled time.
+
+        With folds they come from the model that had not seen the track's group, and its split is test.
+        """
+        if self._held_out:
+            everything = range(len(self.tracks))
+            return self._as_test(everything), [self._held_out[i] for i in everything]
         model = self.recognizer.factorised
         return self.tracks, [track_logits(model, track) for track in self.tracks]
 
     def _fold(self, train: list[int], test: list[int]) -> _Fold:
         torch.manual_seed(self.settings.seed)
         fresh = Recognizer.create(
-            self.recognizer.name, self.classes, self.recognizer.spec, **{**self.recognizer.settings, **_unweighted(self.recognizer)}
+            self.recognizer.name,
+            self.classes,
+            self.recognizer.spec,
+            **{**self.recognizer.settings, **_unweighted(self.recognizer)},
         ).factorised
         fresh.backbone = self.recognizer.factorised.backbone
-        self._fit_head(fresh, train, [], None, None)
+        fitted = self._fit_head(fresh, train, [], None, None)
+        averaged = self._frame_average(train, [])
+        if fitted.interrupted or averaged is None:  # half a fold is no measurement
+            raise KeyboardInterrupt
         tested = self._as_test(test)
+        self._held_out.update({i: track_logits(fresh, self.tracks[i]) for i in test})
         scores = score_tracks(fresh, tested, self.classes)
-        baseline = score_tracks(self._frame_average(train, []), tested, self.classes)
+        baseline = score_tracks(averaged, tested, self.classes)
         learned = self._train_accuracy(fresh, train)
         labels = [self.tracks[i].segment.label for i in train]
         majority = majority_class(labels, to_video(scores))  # type: ignore[arg-type]
         return _Fold(scores, baseline, majority, learned)
 
     def _fit_head(
-        self, model: FactorisedModel, train: list[int], valid: list[int], log: Path | None, progress: Progress | None
+        self,
+        model: FactorisedModel,
+        train: list[int],
+        valid: list[int],
+        log: Path | None,
+        progress: Progress | None,
     ) -> FitResult:
         straight, mirrored = self._described(model.head)
         settings = self.settings if valid else replace(self.settings, patience=0)
@@ -274,7 +318,13 @@ class _Work:
         model.head.prepare(batches.sample())
         checked = WindowBatches(straight, valid, self._targets(valid), len(self.classes))
         return fit(
-            model, batches, checked if valid else None, settings, device=self.device, log_folder=log, progress=progress
+            model,
+            batches,
+            checked if valid else None,
+            settings,
+            device=self.device,
+            log_folder=log,
+            progress=progress,
         )
 
     @torch.inference_mode()
@@ -282,7 +332,13 @@ class _Work:
         """Video-level top-1 on the training tracks, from the windows that were trained on."""
         straight, _ = self._described(model.head)
         right = [
-            int(model.head.decide(straight.described[torch.from_numpy(rows)].float()).softmax(1).mean(0).argmax()) == target
+            int(
+                model.head.decide(straight.described[torch.from_numpy(rows)].float())
+                .softmax(1)
+                .mean(0)
+                .argmax()
+            )
+            == target
             for rows, target in zip(straight.rows(train), self._targets(train), strict=True)
         ]
         return float(np.mean(right))
@@ -298,14 +354,14 @@ class _Work:
             )
         return self._windows[key]
 
-    def _frame_average(self, train: list[int], valid: list[int]) -> FactorisedModel:
-        """The baseline without time: a linear classifier of the mean of the same features."""
+    def _frame_average(self, train: list[int], valid: list[int]) -> FactorisedModel | None:
+        """The baseline without time: a linear classifier of the mean of the same features. None after Ctrl-C."""
         torch.manual_seed(self.settings.seed)
         model = self.recognizer.factorised
         head = create_head("mean", model.backbone.dim, len(self.classes), model.frames)
         baseline = FactorisedModel(len(self.classes), model.frames, model.backbone, head)
-        self._fit_head(baseline, train, valid, None, None)
-        return baseline
+        fitted = self._fit_head(baseline, train, valid, None, None)
+        return None if fitted.interrupted else baseline
 
     def _fit_pixels(self, log_folder: Path) -> tuple[FitResult, ReportData]:
         """Train the backbone too, on clips decoded and augmented while training; then measure with its new features."""
@@ -313,10 +369,14 @@ class _Work:
         from kinema.models import usable_cores
 
         model, spec, settings = self.recognizer.model, self.recognizer.spec, self.settings
-        segments = self.manifest.segments()
-        _refuse_unlearnable(segments, [])
+        self.listener.stage("opening the videos")
+        segments, problems = _openable(self.manifest.segments())
+        _refuse_unlearnable(segments, problems)
         workers = settings.workers or usable_cores()
-        augmentation = ClipAugmentation(flip=0.5 if settings.flip else 0.0)
+        colours = (
+            {"saturation": 0.0, "hue": 0.0} if spec.colour == "gray_stack" else {}
+        )  # its channels are moments
+        augmentation = ClipAugmentation(flip=0.5 if settings.flip else 0.0, **colours)
         batches = []
         for split, augment in (("train", augmentation), ("valid", None)):
             chosen = [s for s in segments if s.split == split]
@@ -329,7 +389,13 @@ class _Work:
         self.listener.stage("training, backbone included")
         valid = batches[1] if len(batches[1]) else None
         result = fit(
-            model, batches[0], valid, settings, device=self.device, log_folder=log_folder, progress=self.listener.epochs
+            model,
+            batches[0],
+            valid,
+            settings,
+            device=self.device,
+            log_folder=log_folder,
+            progress=self.listener.epochs,
         )
         self.recognizer.forget_embedder()
         self.settings = replace(settings, flip=False)
@@ -379,7 +445,9 @@ def _grouped(manifest: Manifest, k: int | str | None, seed: int) -> Manifest:
 def _labelled(manifest: Manifest) -> Manifest:
     manifest.validate()
     if manifest.table["label"].isna().all():
-        raise DataError(f"{_name(manifest)}: nothing is labelled; put videos into a folder a class, or fill 'label'")
+        raise DataError(
+            f"{_name(manifest)}: nothing is labelled; put videos into a folder a class, or fill 'label'"
+        )
     if len(manifest.classes) < 2:
         raise DataError(
             f"{_name(manifest)}: only one class, '{manifest.classes[0]}'; a recognizer needs at least two"
@@ -394,19 +462,35 @@ def _refuse_unlearnable(segments: Sequence[Segment], problems: Sequence[str]) ->
     if len(learned) < 2:
         raise DataError(f"train holds readable videos of {len(learned)} class{hint}; at least two are needed")
     if missing:
-        raise DataError(f"class '{missing[0]}' has no readable video in train{hint}; add some, or leave the class out")
+        raise DataError(
+            f"class '{missing[0]}' has no readable video in train{hint}; add some, or leave the class out"
+        )
+
+
+def _openable(segments: Sequence[Segment]) -> tuple[list[Segment], list[str]]:
+    """Return the segments whose first frame can be read, and a line for each of the others."""
+    found, problems = [], []
+    for segment in segments:
+        try:
+            read_clip(segment, ClipSpec(frames=1, height=8, width=8), segment.start or 0.0)
+            found.append(segment)
+        except DataError as error:
+            problems.append(str(error))
+    return found, problems
 
 
 def _unweighted(recognizer: Recognizer) -> dict[str, str]:
     return {"weights": "none"} if "weights" in model_entry(recognizer.name).settings else {}
 
 
-def _provenance(manifest: Manifest, settings: TrainSettings, report: ReportData, seconds: float) -> dict[str, Any]:
+def _provenance(
+    manifest: Manifest, settings: TrainSettings, report: ReportData, seconds: float
+) -> dict[str, Any]:
     return {
         "kinema": __version__,
         "torch": torch.__version__,
         "python": platform.python_version(),
-        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "data": str(_name(manifest)),
         "data_fingerprint": manifest.fingerprint(),
         "train_labels": _train_labels(manifest),
@@ -439,7 +523,12 @@ def _flat(params: dict[str, Any]) -> dict[str, Any]:
 
 
 def _s4_results(
-    recognizer: Recognizer, work: _Work, settings: TrainSettings, result: FitResult, folder: Path, seconds: float
+    recognizer: Recognizer,
+    work: _Work,
+    settings: TrainSettings,
+    result: FitResult,
+    folder: Path,
+    seconds: float,
 ) -> dict[str, Any]:
     """The fields of S4's results.json that have a meaning here; frames are counted as it counted them."""
     best = result.history.iloc[result.best_epoch - 1]

@@ -166,7 +166,12 @@ class Source(ABC):
                     frame = Frame(picture.image(size), time, picture.index)
                     for _ in range(count):
                         yield frame
-                    if end is not None and sampler is not None and sampler.next_time >= end - 1e-9:
+                    if (
+                        seen is None
+                        and end is not None
+                        and sampler is not None
+                        and sampler.next_time >= end - 1e-9
+                    ):
                         return
 
     def __enter__(self) -> Self:
