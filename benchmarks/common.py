@@ -49,7 +49,9 @@ def machine() -> dict[str, Any]:
 def say_machine(facts: dict[str, Any]) -> None:
     """Print the facts in two lines."""
     load = facts["load_at_start"]
-    print(f"{facts['cores']} cores ({facts['processor']}), load average {load[0] if load else '?'} at the start")
+    print(
+        f"{facts['cores']} cores ({facts['processor']}), load average {load[0] if load else '?'} at the start"
+    )
     print(f"Python {facts['python']}, " + ", ".join(f"{k} {v}" for k, v in facts["versions"].items()))
 
 

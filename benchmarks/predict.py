@@ -25,8 +25,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-from common import machine, parser, ratios, say_machine, table, take_turns, verdict, videos_below, write
 
+from common import machine, parser, ratios, say_machine, table, take_turns, verdict, videos_below, write
 from kinema.models import Job, Recognizer
 from kinema.video import open_source
 

@@ -66,6 +66,20 @@ class FactorisedModel(VideoModel):
             state = torch.cat([state[:, 1:], features[:, None]], dim=1)
         return self.classify(state), state
 
+    def classify_track(self, features: Tensor, history: Tensor | None = None) -> Tensor:
+        """Return logits `(n, K)` of the window that ends at each sample of `features` `(n, D)`.
+
+        `history` `(h, D)` are the samples before the first. The same numbers as `classify` of each window, computed
+        with what neighbouring windows share.
+        """
+        parts = []
+        for offset in range(0, len(features), _PART):
+            samples = with_history(
+                features[: offset + _PART][offset:], self.frames, _before(features, offset, history)
+            )
+            parts.append(self.head.decide(self.head.describe_track(samples)))
+        return torch.cat(parts) if parts else features.new_zeros(0, self.num_classes)
+
     def freeze_backbone(self) -> None:
         """Exclude the backbone from training, its batch statistics included."""
         self.backbone.requires_grad_(False)
@@ -73,19 +87,28 @@ class FactorisedModel(VideoModel):
         self.backbone.eval()
 
 
-def windows(features: Tensor, frames: int, history: Tensor | None = None) -> Tensor:
-    """Return the window of `frames` samples that ends at each sample: `(n, D) -> (n, frames, D)`, a view where it can be.
+# Samples of a track that are described at a time, so that hours of video need no more memory than minutes.
+_PART = 256
 
-    `history` `(h, D)` are the samples before the first; missing ones are replaced by the earliest sample known.
+
+def _before(features: Tensor, offset: int, history: Tensor | None) -> Tensor | None:
+    if offset == 0:
+        return history
+    return features[:offset] if history is None else torch.cat([history, features[:offset]])
+
+
+def with_history(features: Tensor, frames: int, history: Tensor | None = None) -> Tensor:
+    """Return `features` `(n, D)` behind the `frames - 1` samples before them: `(frames - 1 + n, D)`.
+
+    `history` `(h, D)` are samples before the first; those missing are replaced by the earliest sample known.
     """
-    known = (
-        features
-        if history is None
-        else torch.cat([history[-(frames - 1) :], features])
-        if frames > 1
-        else features
-    )
+    known = features
+    if history is not None and frames > 1:
+        known = torch.cat([history[-(frames - 1) :], features])
     missing = frames - 1 + len(features) - len(known)
-    if missing > 0:
-        known = torch.cat([known[:1].expand(missing, -1), known])
-    return known.unfold(0, frames, 1).transpose(1, 2)
+    return torch.cat([known[:1].expand(missing, -1), known]) if missing > 0 else known
+
+
+def windows(features: Tensor, frames: int, history: Tensor | None = None) -> Tensor:
+    """Return the window of `frames` samples that ends at each sample, oldest first: `(n, D) -> (n, frames, D)`."""
+    return with_history(features, frames, history).unfold(0, frames, 1).transpose(1, 2)

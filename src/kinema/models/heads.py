@@ -30,6 +30,11 @@ class TemporalHead(nn.Module):
         """Return what `decide` sees of windows `(B, T, D)`: the windows themselves unless a head says otherwise."""
         return features
 
+    def describe_track(self, samples: Tensor) -> Tensor:
+        """Describe every window of consecutive samples `(frames - 1 + n, D)`: `(n, …)`, as `describe` would each."""
+        every = samples.unfold(0, self.frames, 1).transpose(1, 2)
+        return torch.cat([self.describe(part) for part in every.split(64)])
+
     def prepare(self, described: Tensor) -> None:
         """Take what is fixed from described training windows `(N, …)` before the first step."""
 

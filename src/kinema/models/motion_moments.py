@@ -76,7 +76,33 @@ class MotionMoments(TemporalHead):
             found += [_root(part.square().mean(1), 1e-24) for part in (rises, falls)]
             found.append(part[:, half:].mean(1) - part[:, :half].mean(1) if half else part[:, 0] * 0)
         moments = torch.cat(found, dim=1)
-        return moments.sign() * _root(moments.abs(), 1e-12)
+        size = moments.abs()
+        # What changes less than sums are rounded by stands still: the root would make 1e-4 of 1e-8.
+        return torch.where(size < 1e-6, torch.zeros_like(size), moments.sign() * _root(size, 1e-12))
+
+    def describe_track(self, samples: Tensor) -> Tensor:
+        """As `describe`, by running sums in float64: a window costs one sample's work, not T."""
+        if self.frames < 2 or self.frames <= self.lag:
+            return super().describe_track(samples)
+        half, found = self.frames // 2, []
+        for part, moving in zip(samples.double().split(self.sizes, dim=1), self.moving, strict=True):
+            sums = _running(part)
+            mean = _between(sums, 0, self.frames, self.frames) / self.frames
+            if not moving:
+                found.append(mean)
+                continue
+            squares = _between(_running(part.square()), 0, self.frames, self.frames) / self.frames
+            variance = squares - mean.square()
+            # What is left of equal numbers after subtraction is rounding, not change.
+            found.append(variance.where(variance > 1e-12 * squares, 0.0).sqrt())
+            change = part[self.lag :] - part[: -self.lag]
+            count = self.frames - self.lag
+            for side in (change.clamp(min=0), (-change).clamp(min=0)):
+                found.append((_between(_running(side.square()), 0, count, count).clamp(min=0) / count).sqrt())
+            later = _between(sums, half, self.frames, self.frames) / (self.frames - half)
+            found.append(later - _between(sums, 0, half, self.frames) / half)
+        moments = torch.cat(found, dim=1)
+        return (moments.sign() * moments.abs().sqrt()).to(samples.dtype)
 
     def prepare(self, described: Tensor) -> None:
         """Take mean and standard deviation of the moments `(N, M)`."""
@@ -97,6 +123,17 @@ class MotionMoments(TemporalHead):
 def _root(values: Tensor, least: float) -> Tensor:
     """Square root whose gradient is finite at 0: where nothing moves, a trained backbone would get NaN."""
     return values.clamp(min=least).sqrt()
+
+
+def _running(values: Tensor) -> Tensor:
+    """Return running sums `(n + 1, D)`, beginning with zero."""
+    return F.pad(values.cumsum(0), (0, 0, 1, 0))
+
+
+def _between(sums: Tensor, first: int, last: int, window: int) -> Tensor:
+    """Return for every window of `window` values the sum of its values `first` to before `last`."""
+    count = len(sums) - window
+    return sums[last : last + count] - sums[first : first + count]
 
 
 @register("motion_moments", spec=ClipSpec(frames=20, fps=10.0))

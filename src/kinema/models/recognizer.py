@@ -19,7 +19,7 @@ from kinema.data.clipspec import ClipSpec, Picture
 from kinema.errors import DataError, UsageError
 from kinema.files import atomic_path, write_json
 from kinema.models.backbones import backbone_statistics
-from kinema.models.base import FactorisedModel, VideoModel, windows
+from kinema.models.base import FactorisedModel, VideoModel
 from kinema.models.embedder import Embedder, create_embedder
 from kinema.models.prediction import Job, Prediction, TimelineChunk
 from kinema.models.registry import create_model, model_entry
@@ -178,7 +178,7 @@ class Recognizer:
             if count:
                 features = torch.from_numpy(np.ascontiguousarray(chunk.features))
                 history = rings.get(chunk.job)
-                logits = self._classify(windows(features, model.frames, history))
+                logits = self._classify(features, history)
                 known = features if history is None else torch.cat([history, features])
                 rings[chunk.job] = known[-max(1, model.frames - 1) :].clone()
                 counts[chunk.job] = seen + count
@@ -223,10 +223,16 @@ class Recognizer:
         return logits.numpy()[0], state
 
     @torch.inference_mode()
-    def _classify(self, clips: torch.Tensor) -> NDArray[np.float32]:
+    def _classify(self, features: torch.Tensor, history: torch.Tensor | None) -> NDArray[np.float32]:
         self.model.eval()
-        logits = [self.factorised.classify(part) for part in clips.split(64)]
-        result: NDArray[np.float32] = torch.cat(logits).float().numpy()
+        threads = torch.get_num_threads()
+        # The backbone has the cores meanwhile: a second thread of the head would wait for one at every operation.
+        torch.set_num_threads(1)
+        try:
+            logits = self.factorised.classify_track(features, history)
+        finally:
+            torch.set_num_threads(threads)
+        result: NDArray[np.float32] = logits.float().numpy()
         return result
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -64,8 +65,9 @@ def embed_jobs(
 ) -> Iterator[FeatureChunk]:
     """Yield the features of all jobs, each job's chunks in order, batches filled across jobs.
 
-    `decoders` threads decode ahead by at most four batches. A job that cannot be read ends with a chunk whose `error` is set;
-    the others go on. `prepare` is applied to each picture, for a flipped copy say.
+    `decoders` threads decode ahead by at most four batches, and one thread embeds a batch while the caller works on the
+    chunks of the one before. A job that cannot be read ends with a chunk whose `error` is set; the others go on.
+    `prepare` is applied to each picture, for a flipped copy say.
     """
     items: queue.Queue[_Item] = queue.Queue(maxsize=4 * batch_size)
     stop = threading.Event()
@@ -102,9 +104,11 @@ def embed_jobs(
     threads = [threading.Thread(target=decode, daemon=True) for _ in range(max(1, min(decoders, len(jobs))))]
     for thread in threads:
         thread.start()
+    embedding = ThreadPoolExecutor(1)
     try:
         open_jobs = len(jobs)
-        while open_jobs:
+        ahead: tuple[dict[int, _Pending], Future[NDArray[np.float32]]] | None = None
+        while open_jobs or ahead:
             pictures: list[NDArray[np.uint8]] = []
             pending: dict[int, _Pending] = {}
             while open_jobs and len(pictures) < batch_size:
@@ -113,7 +117,7 @@ def embed_jobs(
                     item = items.get(timeout=_POLL if not pictures else 2.0)
                 except queue.Empty:
                     alive = any(thread.is_alive() for thread in threads)
-                    if pictures or (not alive and items.empty()):
+                    if pictures or ahead or (not alive and items.empty()):
                         break
                     continue
                 entry = pending.setdefault(item.job, _Pending())
@@ -125,15 +129,25 @@ def embed_jobs(
                     entry.times.append(item.picture.time)
                     entry.rows.append(len(pictures))
                     pictures.append(prepare(item.picture.image) if prepare else item.picture.image)
-            features = embed(np.stack(pictures)) if pictures else np.zeros((0, 0), np.float32)
-            for job_index, entry in pending.items():
-                yield _chunk(job_index, entry, features)
-            if not pending and open_jobs:
+            if not pending and not ahead:
                 raise KinemaError("decoding threads ended early: please report this")
+            begun = (pending, embedding.submit(_embed, embed, pictures)) if pending else None
+            if ahead:
+                features = ahead[1].result()
+                for job_index, entry in ahead[0].items():
+                    yield _chunk(job_index, entry, features)
+            ahead = begun
     finally:
         stop.set()
+        embedding.shutdown(cancel_futures=True)
         for thread in threads:
             thread.join(timeout=5)
+
+
+def _embed(
+    embed: Callable[[NDArray[np.uint8]], NDArray[np.float32]], pictures: list[NDArray[np.uint8]]
+) -> NDArray[np.float32]:
+    return embed(np.stack(pictures)) if pictures else np.zeros((0, 0), np.float32)
 
 
 def _chunk(job: int, entry: _Pending, features: NDArray[np.float32]) -> FeatureChunk:

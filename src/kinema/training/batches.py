@@ -17,9 +17,11 @@ from kinema.data import Segment
 from kinema.data.clips import draw_start, read_clip
 from kinema.data.clipspec import ClipSpec
 from kinema.data.transforms import ClipAugmentation
-from kinema.models import FactorisedModel, TemporalHead, VideoModel, windows
+from kinema.models import FactorisedModel, TemporalHead, VideoModel, with_history
 from kinema.training.features import Track
 from kinema.training.settings import TrainSettings
+
+_PART = 256  # samples described at a time
 
 
 class Batches(Protocol):
@@ -53,20 +55,29 @@ class Windows:
 
 @torch.inference_mode()
 def describe_tracks(
-    head: TemporalHead, tracks: Sequence[Track], stride: int, most_bytes: int = 2_000_000_000
+    head: TemporalHead, tracks: Sequence[Track | None], stride: int, most_bytes: int = 2_000_000_000
 ) -> Windows:
-    """Describe windows of each track, `stride` samples apart (further apart where all would take over `most_bytes`)."""
+    """Describe windows of each track, `stride` samples apart (further apart where all would take over `most_bytes`).
+
+    A track that is None has no windows.
+    """
     shape = head.describe(torch.zeros(1, head.frames, head.dim)).shape[1:]
-    counts = [len(_spread(len(track.times), head.frames, stride)) for track in tracks]
+    counts = [len(_ends(track, head.frames, stride)) for track in tracks]
     stride *= max(1, -(-sum(counts) * shape.numel() * 2 // most_bytes))
-    ends = [_spread(len(track.times), head.frames, stride) for track in tracks]
+    ends = [_ends(track, head.frames, stride) for track in tracks]
     first = np.concatenate([[0], np.cumsum([len(chosen) for chosen in ends])]).astype(np.int64)
     described = torch.empty((int(first[-1]), *shape), dtype=torch.float16)
     for track, chosen, begin in zip(tracks, ends, first, strict=False):
+        if track is None:
+            continue
         features = torch.from_numpy(np.asarray(track.features, np.float32))
-        for offset in range(0, len(chosen), 64):
-            part = windows(features, head.frames)[chosen[offset : offset + 64]]
-            described[begin + offset : begin + offset + len(part)] = head.describe(part).half()
+        for offset in range(0, len(features), _PART):
+            rows = [end - offset for end in chosen if offset <= end < offset + _PART]
+            part = with_history(
+                features[offset : offset + _PART], head.frames, features[:offset] if offset else None
+            )
+            described[begin : begin + len(rows)] = head.describe_track(part)[rows].half()
+            begin += len(rows)
     return Windows(described, first)
 
 
@@ -199,6 +210,10 @@ class ClipBatches:
         start = draw_start(segment, self._spec, rng if self._augmentation else None)
         pictures = torch.from_numpy(read_clip(segment, self._spec, start))
         return self._augmentation(pictures, rng) if self._augmentation else pictures
+
+
+def _ends(track: Track | None, frames: int, stride: int) -> list[int]:
+    return [] if track is None else _spread(len(track.times), frames, stride)
 
 
 def _spread(count: int, frames: int, stride: int) -> list[int]:

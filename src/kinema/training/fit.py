@@ -86,7 +86,10 @@ def fit(
             log_every_n_steps=1,
         )
         with _interrupts(trainer) as interrupted:
-            trainer.fit(module, train, valid)
+            try:
+                trainer.fit(module, train, valid)
+            except SystemExit as error:  # what lightning makes of a second Ctrl-C
+                raise KeyboardInterrupt from error
     if not module.rows:
         raise KinemaError("training was stopped before its first epoch ended: nothing was learned")
     module.restore_best()

@@ -9,7 +9,7 @@ import pandas as pd
 import torch
 
 from kinema.evaluation.scores import Scores
-from kinema.models import FactorisedModel, windows
+from kinema.models import FactorisedModel, one_thread
 from kinema.training.features import Track
 
 
@@ -44,6 +44,6 @@ def track_logits(model: FactorisedModel, track: Track) -> np.ndarray:
     """Return logits `(n, K)` float32 of the window that ends at each sample of a track."""
     model.eval()
     features = torch.from_numpy(np.asarray(track.features, np.float32))
-    parts = windows(features, model.frames).split(64)
-    result: np.ndarray = torch.cat([model.classify(part) for part in parts]).numpy()
+    with one_thread():
+        result: np.ndarray = model.classify_track(features).numpy()
     return result

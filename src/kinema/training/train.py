@@ -34,6 +34,7 @@ from kinema.models import (
     create_head,
     default_spec,
     model_entry,
+    one_thread,
 )
 from kinema.training.batches import ClipBatches, WindowBatches, Windows, describe_tracks
 from kinema.training.features import Extraction, FeatureCache, Track
@@ -160,7 +161,7 @@ class _Work:
         self.extraction: Extraction | None = None
         self.baseline: FactorisedModel | None = None
         self.tracks: list[Track] = []
-        self.mirrored: list[Track] = []
+        self.mirrored: list[Track | None] = []
         self._windows: dict[str, tuple[Windows, Windows | None]] = {}
         self._held_out: dict[int, np.ndarray] = {}  # logits of the fold that had not seen the track
 
@@ -180,12 +181,15 @@ class _Work:
             )
         if self.settings.flip:
             self.listener.stage("extracting features of mirrored pictures")
+            # Only what is trained on is mirrored: with splits that is train, with folds every item.
+            learned = [i for i in readable if segments[i].split in (None, "train")]
             mirrored = cache.extract(
-                [segments[i] for i in readable], mirrored=True, progress=self.listener.items
+                [segments[i] for i in learned], mirrored=True, progress=self.listener.items
             )
-            self.mirrored = mirrored.readable()
-            if len(self.mirrored) != len(self.tracks):
-                raise DataError("a video changed while it was read: run again")
+            by_segment = dict(zip(learned, mirrored.tracks, strict=True))
+            if mirrored.problems:
+                raise DataError(f"a video changed while it was read; run again ({mirrored.problems[0]})")
+            self.mirrored = [by_segment.get(i) for i in readable]
         _refuse_unlearnable([track.segment for track in self.tracks], self.extraction.problems)
 
     def fit_splits(self, log_folder: Path, frozen: bool) -> tuple[FitResult, ReportData]:
@@ -315,17 +319,18 @@ class _Work:
         batches = WindowBatches(
             straight, train, self._targets(train), len(self.classes), settings=settings, mirrored=mirrored
         )
-        model.head.prepare(batches.sample())
         checked = WindowBatches(straight, valid, self._targets(valid), len(self.classes))
-        return fit(
-            model,
-            batches,
-            checked if valid else None,
-            settings,
-            device=self.device,
-            log_folder=log,
-            progress=progress,
-        )
+        with one_thread():
+            model.head.prepare(batches.sample())
+            return fit(
+                model,
+                batches,
+                checked if valid else None,
+                settings,
+                device=self.device,
+                log_folder=log,
+                progress=progress,
+            )
 
     @torch.inference_mode()
     def _train_accuracy(self, model: FactorisedModel, train: list[int]) -> float:
@@ -348,10 +353,10 @@ class _Work:
         key = f"{type(head).__name__} {getattr(head, 'pooling', '')}"
         if key not in self._windows:
             stride = max(1, head.frames // 4)
-            self._windows[key] = (
-                describe_tracks(head, self.tracks, stride),
-                describe_tracks(head, self.mirrored, stride) if self.mirrored else None,
-            )
+            with one_thread():
+                straight = describe_tracks(head, self.tracks, stride)
+                mirrored = describe_tracks(head, self.mirrored, stride) if self.mirrored else None
+            self._windows[key] = straight, mirrored
         return self._windows[key]
 
     def _frame_average(self, train: list[int], valid: list[int]) -> FactorisedModel | None:
