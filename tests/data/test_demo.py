@@ -241,6 +241,12 @@ def test_the_untrimmed_video_shows_every_action_and_pauses():
     assert 0.1 < counts["none"] / len(labels) < 0.45
     for start, end, _ in segments(labels):
         assert end - start >= 0.6
+    # nobody appears or vanishes within the picture: a scene of passes begins and ends out of sight
+    rows = list(csv.DictReader(take.truth().splitlines()))
+    for before, after in zip(rows, rows[1:], strict=False):
+        if before["visible"] != after["visible"]:
+            x = float((before if before["visible"] == "1" else after)["pelvis_x"])
+            assert x < 16 or x > 144
     # nobody jumps: between neighbouring visible frames no joint moves faster than a fist or a foot can (15 m/s)
     joints = take.performance.joints[::2]
     here = take_visible(take)

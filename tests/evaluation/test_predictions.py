@@ -233,7 +233,7 @@ def test_the_annotated_copy_has_every_frame_and_shows_something(tmp_path: Path) 
     with av.open(str(tmp_path / "out" / "v.mp4")) as container:
         frames = [frame.to_ndarray(format="gray") for frame in container.decode(video=0)]
     assert len(frames) == 37
-    assert frames[20].shape == (120, 160) and frames[20].std() > 20  # the source is one flat grey
+    assert frames[20].shape == (240, 320) and frames[20].std() > 20  # the source is one flat grey
     assert sorted(path.name for path in run.videos[0].files) == ["v.json", "v.mp4", "v.vtt"]
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from kinema.video import Frame, VideoWriter, open_source
 from kinema.video.drawing import draw_prediction
 
+_SHORTEST_SIDE = 240  # pixels
 _RATE_WHEN_UNKNOWN = 25.0
 
 
@@ -41,8 +42,11 @@ def annotate_video(
     # libx264 takes a rate up to its own limits only; a stated rate of thousands is a container's mistake.
     with open_source(video, fps=fps) as source:
         rate = source.fps if source.fps and 0.1 <= source.fps <= 1000 else _RATE_WHEN_UNKNOWN
+        # The panel would hide a very small picture: such a video is enlarged by a whole number.
+        enlarge = max(1, -(-_SHORTEST_SIDE // min(source.size)))
+        size = (source.size[0] * enlarge, source.size[1] * enlarge) if enlarge > 1 else None
         with VideoWriter(out, rate) as writer:
-            for frame in source.frames(start=start or 0.0, end=end):
+            for frame in source.frames(start=start or 0.0, end=end, size=size):
                 while row + 1 < len(times) and times[row + 1] <= frame.time:
                     row += 1
                 image = draw_prediction(frame.image, classes, probabilities[row], inference_ms=inference_ms)
