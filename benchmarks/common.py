@@ -39,6 +39,7 @@ def machine() -> dict[str, Any]:
             continue
     return {
         "cores": usable_cores(),
+        "omp_num_threads": os.environ.get("OMP_NUM_THREADS", "not set"),
         "processor": _processor(),
         "load_at_start": [round(x, 2) for x in os.getloadavg()] if hasattr(os, "getloadavg") else None,
         "python": platform.python_version(),
@@ -47,11 +48,10 @@ def machine() -> dict[str, Any]:
 
 
 def say_machine(facts: dict[str, Any]) -> None:
-    """Print the facts in two lines."""
-    load = facts["load_at_start"]
-    print(
-        f"{facts['cores']} cores ({facts['processor']}), load average {load[0] if load else '?'} at the start"
-    )
+    """Print the facts."""
+    load = facts["load_at_start"][0] if facts["load_at_start"] else "unknown"
+    print(f"{facts['cores']} cores ({facts['processor']}), load average {load} at the start")
+    print(f"OMP_NUM_THREADS {facts['omp_num_threads']}")
     print(f"Python {facts['python']}, " + ", ".join(f"{k} {v}" for k, v in facts["versions"].items()))
 
 

@@ -92,7 +92,7 @@ def test_segments_of_one_video(tmp_path: Path, make_video: MakeVideo) -> None:
     assert [o.frames for o in outcomes] == [10, 15, 5, 5, 0, 1]
     kinds = [[(f.kind, f.warning) for f in o.findings] for o in outcomes]
     assert kinds == [
-        [], [], [("beyond the end", True)], [("beyond the end", False)], [("no frames", False)], [("too short", False)],  # noqa: E501
+        [], [], [("beyond the end", True)], [("beyond the end", False)], [("no frames", False)], [("too short", False)],
     ]  # fmt: skip
     assert outcomes[3].findings[0].reason == "ends at 6 s, the video at 3.00 s"
 

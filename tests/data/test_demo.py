@@ -7,6 +7,7 @@ import hashlib
 import subprocess
 import sys
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 
 import av
@@ -243,7 +244,7 @@ def test_the_untrimmed_video_shows_every_action_and_pauses():
         assert end - start >= 0.6
     # nobody appears or vanishes within the picture: a scene of passes begins and ends out of sight
     rows = list(csv.DictReader(take.truth().splitlines()))
-    for before, after in zip(rows, rows[1:], strict=False):
+    for before, after in pairwise(rows):
         if before["visible"] != after["visible"]:
             x = float((before if before["visible"] == "1" else after)["pelvis_x"])
             assert x < 16 or x > 144

@@ -58,7 +58,7 @@ def test_what_is_given_is_kept_and_the_rest_said() -> None:
     assert manifest.table["group"].tolist() == ["mine", "person2", "x/b", "x/c"]
     assert manifest.notes == [
         "groups: 1 clip by personNN, subjectN (KTH and others)",
-        "groups: the names of 2 clips do not tell a source or subject, so each such video is a group of its own",  # noqa: E501
+        "groups: the names of 2 clips do not tell a source or subject, so each such video is a group of its own",
     ]
 
 

@@ -41,7 +41,7 @@ def test_splits_above_the_classes(touch: Touch) -> None:
     root = touch("train/run/a.mp4", "val/run/b.mp4", "Test/sit/c.mp4", "train/stray.mp4", "extra/d.mp4")
     manifest = read_data(root)
     assert _rows(manifest) == [
-        ("Test/sit/c.mp4", "sit", "test"), ("train/run/a.mp4", "run", "train"), ("val/run/b.mp4", "run", "valid"),  # noqa: E501
+        ("Test/sit/c.mp4", "sit", "test"), ("train/run/a.mp4", "run", "train"), ("val/run/b.mp4", "run", "valid"),
     ]  # fmt: skip
     text = "\n".join(manifest.notes)
     assert "1 video directly in train/, without a class: stray.mp4" in text
@@ -69,7 +69,7 @@ def test_folders_below_the_class_are_groups(touch: Touch) -> None:
     manifest = read_data(touch("run/tape1/a.mp4", "run/tape1/b.mp4", "run/tape2/c.mp4", "sit/d.mp4"))
     groups = dict(zip(manifest.table["video"], manifest.table["group"], strict=True))
     assert groups == {
-        "run/tape1/a.mp4": "run/tape1", "run/tape1/b.mp4": "run/tape1", "run/tape2/c.mp4": "run/tape2", "sit/d.mp4": "sit/d",  # noqa: E501
+        "run/tape1/a.mp4": "run/tape1", "run/tape1/b.mp4": "run/tape1", "run/tape2/c.mp4": "run/tape2", "sit/d.mp4": "sit/d",
     }  # fmt: skip
 
 
@@ -130,7 +130,7 @@ def test_labels_csv_runs_become_segments(tmp_path: Path) -> None:
     manifest = read_data(tmp_path, fps=10.0)
     cells = manifest.table[["video", "start", "end", "label", "split", "fps", "frames"]]
     assert cells.values.tolist() == [
-        ["v", 0.0, 0.3, "a", "train", 10.0, 3], ["v", 0.3, 1.0, "b", "train", 10.0, 7], ["v", 1.0, 1.1, "a", "train", 10.0, 1],  # noqa: E501
+        ["v", 0.0, 0.3, "a", "train", 10.0, 3], ["v", 0.3, 1.0, "b", "train", 10.0, 7], ["v", 1.0, 1.1, "a", "train", 10.0, 1],
     ]  # fmt: skip
     assert manifest.notes[:5] == [
         "labels.csv: 11 labelled frames of 1 video became 3 segments at 10 frames a second",
@@ -213,7 +213,7 @@ def test_real_sets(test_data: Path) -> None:
     seals = read_data(test_data / "seals")
     assert (seals.table["frames"].sum(), len(seals), seals.splits) == (725, 15, ["train", "valid", "test"])
     assert frame_labels(test_data / "seals").groupby(["video", "label"]).size().to_dict() == {
-        ("s26-8164", "noseal"): 179, ("s26-8164", "seal"): 87, ("s27-8212", "noseal"): 91, ("s27-8212", "seal"): 83,  # noqa: E501
+        ("s26-8164", "noseal"): 179, ("s26-8164", "seal"): 87, ("s27-8212", "noseal"): 91, ("s27-8212", "seal"): 83,
         ("s28-20", "noseal"): 152, ("s28-20", "seal"): 133,
     }  # fmt: skip
     interaction = read_data(test_data / "ut-interaction")

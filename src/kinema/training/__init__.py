@@ -4,7 +4,8 @@ from kinema.training.features import Extraction, FeatureCache, Track
 from kinema.training.fit import FitResult, fit
 from kinema.training.run_folder import Run
 from kinema.training.settings import TrainSettings
-from kinema.training.train import Listener, train
+from kinema.training.train import train
+from kinema.training.work import Listener
 
 __all__ = [
     "Extraction",
