@@ -23,6 +23,7 @@ from kinema.models.base import FactorisedModel, VideoModel
 from kinema.models.embedder import Embedder, create_embedder
 from kinema.models.prediction import Job, Prediction, TimelineChunk
 from kinema.models.registry import create_model, model_entry
+from kinema.models.threads import one_thread
 from kinema.models.timeline import embed_jobs
 from kinema.video import Source, open_source
 
@@ -225,13 +226,8 @@ class Recognizer:
     @torch.inference_mode()
     def _classify(self, features: torch.Tensor, history: torch.Tensor | None) -> NDArray[np.float32]:
         self.model.eval()
-        threads = torch.get_num_threads()
-        # The backbone has the cores meanwhile: a second thread of the head would wait for one at every operation.
-        torch.set_num_threads(1)
-        try:
+        with one_thread():  # the backbone has the cores meanwhile
             logits = self.factorised.classify_track(features, history)
-        finally:
-            torch.set_num_threads(threads)
         result: NDArray[np.float32] = logits.float().numpy()
         return result
 
