@@ -1,6 +1,6 @@
 """Runs a frozen backbone over pictures: ONNX Runtime on a CPU, torch on a GPU, the same numbers from both.
 
-On two cores ONNX Runtime takes a fifth of torch's time for EfficientNet-Lite0 (benchmarks/backbone.py measures it). The
+On two cores ONNX Runtime takes less than half of torch's time for EfficientNet-Lite0 (benchmarks/backbone.py measures it). The
 exported graph begins with the spec's normalisation, so it takes uint8 pictures. It is used only after its output has
 been compared with torch's.
 """
