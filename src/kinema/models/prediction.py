@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +28,8 @@ class TimelineChunk:
 
     `times` `(n,)` seconds of the pictures, `logits` `(n, K)` of the windows that end there, `full` `(n,)` whether a
     window had all of its pictures. `frame_times` `(m,)` and `frame_indices` `(m,)` name every frame that was decoded
-    since the job's last chunk. `error` is set, and `last` is true, when the video cannot be read further.
+    since the job's last chunk. `error` is set, and `last` is true, when the video cannot be read further; the last chunk
+    lists in `problems` what was found damaged on the way.
     """
 
     job: int
@@ -39,6 +40,7 @@ class TimelineChunk:
     frame_indices: NDArray[np.int64]
     last: bool = False
     error: KinemaError | None = None
+    problems: list[str] = field(default_factory=list)
 
 
 @dataclass

@@ -24,10 +24,11 @@ from kinema.models.embedder import Embedder, create_embedder
 from kinema.models.prediction import Job, Prediction, TimelineChunk
 from kinema.models.registry import create_model, model_entry
 from kinema.models.threads import one_thread
-from kinema.models.timeline import embed_jobs
+from kinema.models.timeline import FeatureChunk, embed_jobs, joined
 from kinema.video import Source, open_source
 
 _FORMAT = 1
+_ROWS_A_CALL = 48
 
 
 @dataclass
@@ -172,7 +173,14 @@ class Recognizer:
         model = self.factorised
         rings: dict[int, torch.Tensor] = {}
         counts: dict[int, int] = {}
-        for chunk in embed_jobs(jobs, self.spec, self.embedder, batch_size=batch_size):
+        waiting: dict[int, list[FeatureChunk]] = {}
+        for part in embed_jobs(jobs, self.spec, self.embedder, batch_size=batch_size):
+            held = waiting.setdefault(part.job, [])
+            held.append(part)
+            # A call of the head costs the samples before its first window as well: few large calls are cheaper.
+            if not part.last and sum(len(chunk.times) for chunk in held) < _ROWS_A_CALL:
+                continue
+            chunk = joined(waiting.pop(part.job))
             seen = counts.get(chunk.job, 0)
             count = len(chunk.times)
             logits = np.zeros((0, len(self.classes)), np.float32)
@@ -198,6 +206,7 @@ class Recognizer:
                 chunk.frame_indices,
                 chunk.last,
                 error,
+                chunk.problems,
             )
 
     def stream(self, source: Source | str | os.PathLike[str]) -> Iterator[StreamRow]:

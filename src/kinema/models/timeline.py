@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ class FeatureChunk:
     frame_indices: NDArray[np.int64]
     last: bool = False
     error: KinemaError | None = None
+    problems: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -43,6 +44,7 @@ class _Item:
     picture: Picture | None
     frames: list[tuple[int, float]]
     error: KinemaError | None = None
+    problems: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -52,6 +54,7 @@ class _Pending:
     rows: list[int] = field(default_factory=list)
     last: bool = False
     error: KinemaError | None = None
+    problems: list[str] = field(default_factory=list)
 
 
 def embed_jobs(
@@ -87,9 +90,10 @@ def embed_jobs(
             if job is None:
                 return
             frames: list[tuple[int, float]] = []
+            problems: list[str] = []
             error: KinemaError | None = None
             try:
-                for picture in _pictures(job, spec, frames):
+                for picture in _pictures(job, spec, frames, problems):
                     if stop.is_set():
                         return
                     put(_Item(index, picture, frames.copy()))
@@ -99,7 +103,7 @@ def embed_jobs(
             except Exception as caught:
                 error = DataError(f"{_name(job)}: decoding failed ({type(caught).__name__}: {caught})")
                 error.__cause__ = caught
-            put(_Item(index, None, frames, error))
+            put(_Item(index, None, frames, error, problems))
 
     threads = [threading.Thread(target=decode, daemon=True) for _ in range(max(1, min(decoders, len(jobs))))]
     for thread in threads:
@@ -123,7 +127,7 @@ def embed_jobs(
                 entry = pending.setdefault(item.job, _Pending())
                 entry.frames += item.frames
                 if item.picture is None:
-                    entry.last, entry.error = True, item.error
+                    entry.last, entry.error, entry.problems = True, item.error, item.problems
                     open_jobs -= 1
                 else:
                     entry.times.append(item.picture.time)
@@ -150,6 +154,20 @@ def _embed(
     return embed(np.stack(pictures)) if pictures else np.zeros((0, 0), np.float32)
 
 
+def joined(chunks: Sequence[FeatureChunk]) -> FeatureChunk:
+    """Return consecutive chunks of one job as one."""
+    if len(chunks) == 1:
+        return chunks[0]
+    features = [chunk.features for chunk in chunks if len(chunk.times)]
+    return replace(
+        chunks[-1],
+        times=np.concatenate([chunk.times for chunk in chunks]),
+        features=np.concatenate(features) if features else chunks[-1].features,
+        frame_times=np.concatenate([chunk.frame_times for chunk in chunks]),
+        frame_indices=np.concatenate([chunk.frame_indices for chunk in chunks]),
+    )
+
+
 def _chunk(job: int, entry: _Pending, features: NDArray[np.float32]) -> FeatureChunk:
     return FeatureChunk(
         job,
@@ -159,6 +177,7 @@ def _chunk(job: int, entry: _Pending, features: NDArray[np.float32]) -> FeatureC
         np.array([index for index, _ in entry.frames], np.int64),
         entry.last,
         entry.error,
+        entry.problems,
     )
 
 
@@ -166,13 +185,17 @@ def _name(job: Job) -> str:
     return job.video.name if isinstance(job.video, Source) else str(job.video)
 
 
-def _pictures(job: Job, spec: ClipSpec, frames: list[tuple[int, float]]) -> Iterator[Picture]:
+def _pictures(
+    job: Job, spec: ClipSpec, frames: list[tuple[int, float]], problems: list[str]
+) -> Iterator[Picture]:
     def seen(index: int, time: float) -> None:
         frames.append((index, time))
 
     settings: dict[str, Any] = {"start": job.start or 0.0, "end": job.end, "seen": seen}
     if isinstance(job.video, Source):
         yield from spec.pictures(job.video, **settings)
+        problems += job.video.problems
         return
     with open_source(Path(job.video), fps=job.fps) as source:
         yield from spec.pictures(source, **settings)
+        problems += source.problems
