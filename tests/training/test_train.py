@@ -344,3 +344,14 @@ def test_too_few_groups_for_folds_is_data_not_trace(actions: Path, tmp_path: Pat
     few = read_data(actions).filter(where="video in ['still/person01_still.mp4', 'move2/person01_move2.mp4']")
     with pytest.raises(DataError, match="1 group cannot make"):
         train(few, run=str(tmp_path / "run"), k="group", **QUICK)
+
+
+def test_a_class_named_like_a_column_of_the_frame_table_is_refused() -> None:
+    from kinema.data import Manifest
+    from kinema.training import train as train_recognizer
+
+    table = {"video": ["a.mp4", "b.mp4"], "label": ["label", "run"]}
+    with pytest.raises(
+        DataError, match="a class cannot be called 'label', which is a column of frame_predictions"
+    ):
+        train_recognizer(Manifest(table))

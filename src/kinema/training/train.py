@@ -127,6 +127,13 @@ def _labelled(manifest: Manifest) -> Manifest:
         raise DataError(
             f"{_name(manifest)}: nothing is labelled; put videos into a folder a class, or fill 'label'"
         )
+    if reserved := sorted(
+        {"prediction", "video", "frame", "label", "split", "error"} & set(manifest.classes)
+    ):
+        raise DataError(
+            f"{_name(manifest)}: a class cannot be called '{reserved[0]}', which is a column of "
+            "frame_predictions.csv; rename it"
+        )
     if len(manifest.classes) < 2:
         raise DataError(
             f"{_name(manifest)}: only one class, '{manifest.classes[0]}'; a recognizer needs at least two"
