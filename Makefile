@@ -3,8 +3,11 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+# A file's tests stay in one process, so that they share its fixtures. WORKERS=0 runs all in one.
+WORKERS ?= 2
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
-.PHONY: demo test test-all lint bench clean
+.PHONY: demo test test-all lint bench bench-gpu clean
 .DELETE_ON_ERROR:
 
 $(BIN)/python:
@@ -22,16 +25,19 @@ demo: $(VENV)/installed
 	$(BIN)/kinema demo
 
 test: $(VENV)/installed-dev
-	$(BIN)/python -m pytest -m "not slow" $(ARGS)
+	$(PYTEST) -m "not slow" $(ARGS)
 
 test-all: $(VENV)/installed-dev lint
-	$(BIN)/python -m pytest $(ARGS)
+	$(PYTEST) $(ARGS)
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+bench-gpu: $(VENV)/installed-dev
+	$(BIN)/python benchmarks/gpu.py --write
 
 bench: $(VENV)/installed-dev
 	$(BIN)/python benchmarks/run_all.py

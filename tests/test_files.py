@@ -68,6 +68,7 @@ def test_content_names_bytes_not_paths(tmp_path: Path) -> None:
     assert content_hash(tmp_path / "a") == content_hash(tmp_path / "b") == digest
 
 
+@pytest.mark.slow
 def test_torchvision_timm_and_lightning_import_in_any_order() -> None:
     code = "import kinema.torch_setup, torchvision.transforms.v2, timm, lightning.pytorch, torchmetrics"
     subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True, timeout=120)

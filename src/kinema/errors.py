@@ -21,6 +21,9 @@ class DataError(KinemaError):
     exit_code = 3
 
 
+_SHOWN = 20
+
+
 def closest(name: str, known: list[str] | tuple[str, ...]) -> str:
     """Return a sentence that names the known words nearest to an unknown one.
 
@@ -31,4 +34,16 @@ def closest(name: str, known: list[str] | tuple[str, ...]) -> str:
 
     near = get_close_matches(name, known, n=1, cutoff=0.5)
     hint = f"did you mean '{near[0]}'? " if near else ""
-    return f"{hint}Known: {', '.join(sorted(known))}"
+    # Of many words the nearest twenty: a line that nobody reads to its end helps nobody.
+    shown = sorted(get_close_matches(name, known, n=_SHOWN, cutoff=0.0) if len(known) > _SHOWN else known)
+    rest = f" and {len(known) - len(shown)} more" if len(known) > len(shown) else ""
+    return f"{hint}Known: {', '.join(shown)}{rest}"
+
+
+def first_line(error: BaseException) -> str:
+    """Return what an error of another library says, in at most 120 characters of one line.
+
+    >>> first_line(ValueError("no such file\\nand more"))
+    'no such file'
+    """
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:120]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -47,10 +49,29 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         ):
             raise
         raise KinemaError(f"{target}: cannot be written: {error.strerror or error}") from error
+    except KinemaError:  # says already what is wrong
+        raise
+    except Exception as error:
+        if (number := _disk_error(error)) is None:
+            raise
+        raise KinemaError(f"{target}: cannot be written: {os.strerror(number)}") from error
     finally:
         if temporary is not None:
             with suppress(OSError):
                 temporary.unlink(missing_ok=True)
+
+
+def _disk_error(error: Exception) -> int | None:
+    """Return the system's error number where a writer in C++ or Rust has put the refusal of a disk into its own words.
+
+    torch raises a RuntimeError while it handles the OSError of the file that it writes to; safetensors says `(os error 28)`.
+    """
+    if isinstance(error.__context__, OSError):
+        number = error.__context__.errno
+    else:
+        found = re.search(r"\(os error (\d+)\)", str(error))
+        number = int(found.group(1)) if found else None
+    return number if number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS) else None
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:
