@@ -192,9 +192,17 @@ def test_any_name_is_a_plain_file(
     assert len(list(open_source(tmp_path / name))) == 3
 
 
-@pytest.mark.parametrize("live", [0, "0", "rtsp://camera/stream", "http://host/v.mp4"])
-def test_live_sources_are_announced_for_later(live: str | int) -> None:
-    with pytest.raises(UsageError, match="kinema watch"):
+@pytest.mark.parametrize(
+    ("live", "fault"),
+    [
+        (97, r"camera 97 .*no such camera"),
+        ("97", r"camera 97 .*no such camera"),
+        ("rtsp://127.0.0.1:1/stream", "refuses connections on port 1"),
+        ("http://127.0.0.1:1/v.mp4", "refuses connections on port 1"),
+    ],
+)
+def test_live_sources_that_are_not_there_say_so(live: str | int, fault: str) -> None:
+    with pytest.raises(DataError, match=fault):
         open_source(live)
 
 
@@ -247,7 +255,9 @@ def test_a_title_in_an_old_encoding_is_no_obstacle(test_data: Path) -> None:
     assert len(list(open_source(path))) == 83
 
 
-@pytest.mark.parametrize("kind", ["missing", "empty", "text", "audio", "pipe", "headless", "no frames"])
+@pytest.mark.parametrize(
+    "kind", ["missing", "empty", "text", "audio", "pipe", "headless", "no frames", "huge"]
+)
 def test_what_is_no_video_is_one_clear_line(kind: str, tmp_path: Path, synthetic: SimpleNamespace) -> None:
     import os
 
@@ -276,6 +286,16 @@ def test_what_is_no_video_is_one_clear_line(kind: str, tmp_path: Path, synthetic
             stream = container.add_stream("mpeg4", rate=25)
             stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
             container.start_encoding()
+    elif kind == "huge":  # a small file whose pictures would take gigabytes
+        path = tmp_path / "bad.avi"
+        with av.open(str(path), "w") as container:
+            stream = container.add_stream("png", rate=5)
+            stream.width, stream.height, stream.pix_fmt = 12000, 10000, "monob"
+            picture = av.VideoFrame(12000, 10000, "monob")
+            picture.planes[0].update(bytes(picture.planes[0].buffer_size))
+            container.mux(stream.encode(picture))
+            container.mux(stream.encode(None))
+        assert path.stat().st_size < 200_000
     with pytest.raises(DataError) as caught:
         open_source(path)
     message = str(caught.value)
@@ -289,6 +309,7 @@ def test_what_is_no_video_is_one_clear_line(kind: str, tmp_path: Path, synthetic
         "pipe": "not a regular file",
         "headless": "cut short",
         "no frames": "",
+        "huge": "larger than 100 million pixels a picture",
     }
     assert expected[kind] in message
 

@@ -17,15 +17,21 @@ from av.video.stream import VideoStream
 
 from kinema.errors import DataError
 
-# A file must not make FFmpeg read other files or the network: playlists, concat scripts and image patterns
-# are left out.
-_CONTAINERS = (
+CONTAINERS = (
     "mov,mp4,matroska,webm,avi,mpegts,mpeg,mpegvideo,flv,live_flv,asf,ogg,gif,apng,h264,hevc,vvc,av1,obu,ivf,m4v,mjpeg,"
     "mpjpeg,rm,dv,mxf,nut,wtv,3gp,dirac,vc1,vc1test,swf,h261,h263,y4m,yuv4mpegpipe,nsv,nuv,bink,roq,smk,4xm,cavsvideo,"
     "webp_pipe,mp3,wav,flac,aac,w64,aiff,au,caf,amr,ac3,eac3"
 )
-_OPTIONS = {"protocol_whitelist": "file", "format_whitelist": _CONTAINERS}
+"""FFmpeg's names of containers that hold their pictures themselves. A file must not make FFmpeg read other files or the
+network: playlists, concat scripts and image patterns are left out."""
+MOST_PIXELS = 100_000_000
+"""Of one picture, three times those of 8K. A few kilobytes may state a picture that fills the memory once decoded, at any
+place of a file: FFmpeg refuses it before it takes the memory."""
+_LIMITS = {"max_pixels": str(MOST_PIXELS)}
+_OPTIONS = {"protocol_whitelist": "file", "format_whitelist": CONTAINERS, **_LIMITS}
 _MOST_THREADS = 5
+# FFmpeg's frame threads wait for each other in this decoder: 1.2 times the time of one thread, on two cores.
+_SERIAL = frozenset({"mpeg4"})
 _READ_RETRIES = 8
 
 
@@ -42,13 +48,15 @@ class Decoder:
         self._damage = damage
         self._container = _open_container(name)
         try:
-            self.stream = _video_stream(name, self._container)
+            self.stream = video_stream(name, self._container)
         except DataError:
             self._container.close()
             raise
         self.stream.thread_type = "AUTO"  # frame threads where the codec has them, else slices
-        self.stream.thread_count = threads or _default_threads()
+        serial = self.stream.codec_context.name in _SERIAL
+        self.stream.thread_count = threads or (1 if serial else _default_threads())
         self._context = self.stream.codec_context
+        self._context.options = dict(_LIMITS)
         # AVI holds no presentation times: with B-frames FFmpeg guesses them wrong (0, 3, 2, 4, 6 ...), while
         # the decoding time at which each frame comes out is exact.
         self._stamp_by_dts = self.container_name == "avi" and bool(self.stream.codec_context.has_b_frames)
@@ -88,7 +96,7 @@ class Decoder:
                 return
             except (av.error.FFmpegError, OSError) as error:
                 if failures == 0:
-                    self._damage(f"the file cannot be read on ({_reason(error)})")
+                    self._damage(f"the file cannot be read on ({reason_of(error)})")
                 failures += 1
                 if failures > _READ_RETRIES:
                     return
@@ -135,7 +143,7 @@ class Decoder:
         except EOFError:
             return []
         except (av.error.FFmpegError, OSError) as error:
-            self._damage(f"a frame cannot be decoded ({_reason(error)})")
+            self._damage(f"a frame cannot be decoded ({reason_of(error)})")
             return []
 
 
@@ -160,11 +168,12 @@ def _open_container(name: str) -> InputContainer:
         return av.open(f"file:{path.absolute()}", options=dict(_OPTIONS), metadata_errors="replace")
     except (av.error.FFmpegError, OSError, ValueError) as error:
         raise DataError(
-            f"{name}: not a readable video ({_reason(error)}); damaged, cut short or another kind of file"
+            f"{name}: not a readable video ({reason_of(error)}); damaged, cut short or another kind of file"
         ) from error
 
 
-def _video_stream(name: str, container: InputContainer) -> VideoStream:
+def video_stream(name: str, container: InputContainer) -> VideoStream:
+    """Return the main video stream of an open container; raises `DataError` when it has none that can be decoded."""
     pictures = av.stream.Disposition.attached_pic
     streams = [stream for stream in container.streams.video if not stream.disposition & pictures]
     if not streams:
@@ -177,6 +186,10 @@ def _video_stream(name: str, container: InputContainer) -> VideoStream:
     stream = streams[0]
     if stream.codec_context is None:
         raise DataError(f"{name}: no decoder for its video stream; convert it, to H.264 for example")
+    if stream.width * stream.height > MOST_PIXELS:
+        raise DataError(
+            f"{name}: pictures of {stream.width} x {stream.height} pixels are more than can be decoded; make them smaller"
+        )
     return stream
 
 
@@ -185,6 +198,7 @@ def _default_threads() -> int:
     return min(_MOST_THREADS, (os.cpu_count() or 1) + 1)
 
 
-def _reason(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
+    """Return in one line what FFmpeg or the system says, without the address that it was about."""
     text = getattr(error, "strerror", None) or str(error)
     return str(text).splitlines()[0] if str(text) else type(error).__name__

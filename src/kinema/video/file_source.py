@@ -9,10 +9,18 @@ from kinema.errors import DataError
 from kinema.video.decoder import Decoder
 from kinema.video.frame import TIME_TOLERANCE, Source
 from kinema.video.playback import DecodedPicture, Playback
-from kinema.video.timeline import Timeline, read_timeline
+from kinema.video.timeline import TIMELINES, Timeline, read_timeline, remembered_as
 
-_WORTH_SEEKING = 48  # frames; for fewer, decoding them costs less than finding the way around them
+_AHEAD = 8  # frames
+_WORTH_SEEKING = 24  # frames; for fewer, decoding them costs less than finding the way around them
 _ENDS_EARLY = 0.25  # seconds that a video may fall short of its stated duration; three frames if that is more
+
+_SUFFIXES = """
+3g2 3gp asf avi divx dv f4v flv gif h264 hevc m1v m2ts m2v m4v mjpeg mjpg mkv mov mp4 mpeg mpg mts mxf nut ogm ogv qt rm rmvb
+ts vob webm wmv y4m
+"""
+VIDEO_SUFFIXES = frozenset(f".{name}" for name in _SUFFIXES.split())
+"""By what files of videos are told apart in a folder, in lower case; one that is named is opened whatever it is called."""
 
 
 class FileSource(Source):
@@ -36,6 +44,7 @@ class FileSource(Source):
         """Open the file and decode its first frame. Raises `DataError` when that fails."""
         self.name = path
         self._threads = threads
+        self._ahead = 0 if threads == 1 else _AHEAD
         self._timeline: Timeline | None = None
         self._scanned = False
         self._damage: dict[str, tuple[int, float]] = {}
@@ -69,7 +78,7 @@ class FileSource(Source):
         playback = self._playback(start)
         try:
             with closing(playback):
-                yield from playback.pictures(self._read_timeline)
+                yield from playback.pictures(self.timeline)
         finally:
             self._learn(playback)
 
@@ -94,21 +103,27 @@ class FileSource(Source):
         unit = playback.decoder.stream.time_base
         if start * (self.fps or 25.0) < _WORTH_SEEKING or not unit or self._first_stamp is None:
             return None
-        timeline = self._read_timeline() if playback.decoder.seekable else None
+        timeline = self.timeline() if playback.decoder.seekable else None
         if timeline is None:
             return None
         keyframe = timeline.keyframe_before(self._first_stamp + int((start - TIME_TOLERANCE) / unit))
         worth = keyframe is not None and (timeline.index(keyframe) or 0) >= _WORTH_SEEKING
         return keyframe if worth else None
 
-    def _read_timeline(self) -> Timeline | None:
+    def timeline(self) -> Timeline | None:
+        """Return when each frame is shown, from the packets; None where they do not tell it. Found once a file."""
         if not self._scanned:
             self._scanned = True
+            key = remembered_as(self.name)
+            if key in TIMELINES:
+                self._timeline = TIMELINES[key]
+                return self._timeline
             faults: list[str] = []
             with suppress(DataError), closing(Decoder(self.name, 1, faults.append)) as decoder:
                 if decoder.seekable and self._first_stamp is not None:
                     codec = decoder.stream.codec_context.name
                     self._timeline = read_timeline(decoder.packets(), codec, self._first_stamp)
+            TIMELINES[key] = self._timeline
         return self._timeline
 
     def _learn(self, playback: Playback) -> None:

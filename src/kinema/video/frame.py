@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import math
+import sys
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Callable, Generator, Iterator
-from contextlib import closing
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -79,6 +83,29 @@ class TimeSampler:
         return count
 
 
+@dataclass(slots=True)
+class _Wanted:
+    """A frame to be yielded, whose pixels may still be on their way, and the frames since the one before it."""
+
+    image: Callable[[], NDArray[np.uint8]]
+    time: float
+    index: int
+    count: int
+    passed: list[tuple[int, float]]
+
+    def frames(self, seen: Callable[[int, float], None] | None) -> Iterator[Frame]:
+        _tell(self.passed, seen)
+        frame = Frame(self.image(), self.time, self.index)
+        for _ in range(self.count):
+            yield frame
+
+
+def _tell(passed: list[tuple[int, float]], seen: Callable[[int, float], None] | None) -> None:
+    if seen is not None:
+        for index, time in passed:
+            seen(index, time)
+
+
 class Source(ABC):
     """A video as a sequence of `Frame`. A context manager; files and folders can be iterated again and again.
 
@@ -98,6 +125,8 @@ class Source(ABC):
     duration: float | None
     frame_count: int | None
     live: bool
+    _ahead = 0
+    """Frames that are decoded while the pixels of earlier ones are converted in a thread of its own."""
 
     @abstractmethod
     def pictures(self, start: float, end: float | None) -> Generator[Picture]:
@@ -152,27 +181,40 @@ class Source(ABC):
         size: tuple[int, int] | None,
         seen: Callable[[int, float], None] | None,
     ) -> Iterator[Frame]:
-        with closing(self.pictures(start, end)) as pictures:
-            for picture in pictures:
-                time = picture.time
-                if end is not None and time >= end - TIME_TOLERANCE:
-                    return
-                if time < start - TIME_TOLERANCE:
-                    continue
-                if seen is not None:
-                    seen(picture.index, time)
-                count = 1 if sampler is None else sampler.take(time)
-                if count:
-                    frame = Frame(picture.image(size), time, picture.index)
-                    for _ in range(count):
-                        yield frame
-                    if (
-                        seen is None
-                        and end is not None
-                        and sampler is not None
-                        and sampler.next_time >= end - 1e-9
-                    ):
-                        return
+        waiting: deque[_Wanted] = deque()
+        passed: list[tuple[int, float]] = []
+        pool = ThreadPoolExecutor(1, "convert") if self._ahead else None
+        with closing(self.pictures(start, end)) as pictures, pool or nullcontext():
+            try:
+                for picture in pictures:
+                    time = picture.time
+                    if end is not None and time >= end - TIME_TOLERANCE:
+                        break
+                    if time < start - TIME_TOLERANCE:
+                        continue
+                    passed.append((picture.index, time))
+                    count = 1 if sampler is None else sampler.take(time)
+                    if not count:
+                        continue
+                    image = pool.submit(picture.image, size).result if pool else partial(picture.image, size)
+                    waiting.append(_Wanted(image, time, picture.index, count, passed))
+                    passed = []
+                    if len(waiting) > self._ahead:
+                        yield from waiting.popleft().frames(seen)
+                    full = end is not None and sampler is not None and sampler.next_time >= end - 1e-9
+                    if full and seen is None:
+                        break
+            except Exception:
+                # What was decoded before the fault is delivered first.
+                while waiting:
+                    yield from waiting.popleft().frames(seen)
+                raise
+            finally:
+                if pool is not None and sys.exc_info()[0] is GeneratorExit:
+                    pool.shutdown(cancel_futures=True)
+            while waiting:
+                yield from waiting.popleft().frames(seen)
+            _tell(passed, seen)
 
     def __enter__(self) -> Self:
         return self

@@ -28,6 +28,7 @@ class RgbConverter:
         self._reformatter = VideoReformatter()
 
     def rgb(self, frame: VideoFrame) -> NDArray[np.uint8]:
+        """Return RGB uint8 `(H, W, 3)`, whose rows may lie apart in memory."""
         matrix = None
         if frame.colorspace == _UNSPECIFIED:
             matrix = Colorspace.ITU709 if frame.height >= _HD_LINES else Colorspace.ITU601
@@ -41,8 +42,8 @@ class RgbConverter:
         )
         plane: Any = converted.planes[0]
         rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[: converted.height]
-        packed = np.ascontiguousarray(rows[:, : converted.width * 3])
-        return packed.reshape(converted.height, converted.width, 3)
+        # A view: the ends of swscale's longer rows are left out without a copy.
+        return rows[:, : converted.width * 3].reshape(converted.height, converted.width, 3)
 
 
 def display_matrix(frame: VideoFrame) -> tuple[int, int, int, int]:

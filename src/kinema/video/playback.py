@@ -12,7 +12,7 @@ from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
 from kinema.errors import DataError
-from kinema.video.decoder import Decoder
+from kinema.video.decoder import MOST_PIXELS, Decoder
 from kinema.video.pixels import RgbConverter, display_matrix, upright
 from kinema.video.scaling import resize
 from kinema.video.timeline import Timeline
@@ -47,7 +47,8 @@ class Playback:
                 self.decoder.close()
         if first is None:
             raise DataError(
-                f"{name}: no frame of this video can be decoded; it is empty, cut short or damaged"
+                f"{name}: no frame of this video can be decoded; it is empty, cut short, damaged or larger than "
+                f"{MOST_PIXELS // 1_000_000} million pixels a picture"
             )
         self.first = first
         self.first_stamp = self.decoder.stamp(first)
@@ -164,4 +165,4 @@ class DecodedPicture:
             ) from error
         # A stream may change its size on the way; the first frame's holds for all.
         image = resize(upright(image, self.playback.matrix), self.playback.size)
-        return image if size is None else resize(image, size)
+        return np.ascontiguousarray(image if size is None else resize(image, size))

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
+from threading import Lock
 from typing import Any
 
 
@@ -29,6 +32,55 @@ class Timeline:
         """Return the stamp of the last keyframe at or before `stamp`."""
         position = bisect_right(self.keyframes, stamp)
         return self.keyframes[position - 1] if position else None
+
+
+class Remembered:
+    """The last timelines of files, so that clips drawn from one file scan its packets once; safe among threads.
+
+    Holds at most `most` time stamps in all, about 40 bytes each.
+    """
+
+    def __init__(self, most: int = 2_000_000) -> None:
+        self._most = most
+        self._held: OrderedDict[FileState, Timeline | None] = OrderedDict()
+        self._size = 0
+        self._lock = Lock()
+
+    def __contains__(self, key: FileState) -> bool:
+        return key in self._held
+
+    def __getitem__(self, key: FileState) -> Timeline | None:
+        with self._lock:
+            timeline = self._held.get(key)
+            if timeline is not None:
+                self._held.move_to_end(key)
+            return timeline
+
+    def __setitem__(self, key: FileState, timeline: Timeline | None) -> None:
+        with self._lock:
+            self._drop(key)
+            self._held[key] = timeline
+            self._size += _weight(timeline)
+            while self._size > self._most and len(self._held) > 1:
+                self._drop(next(iter(self._held)))
+
+    def _drop(self, key: FileState) -> None:
+        if key in self._held:
+            self._size -= _weight(self._held.pop(key))
+
+
+def _weight(timeline: Timeline | None) -> int:
+    return 100 if timeline is None else 100 + len(timeline.stamps)
+
+
+FileState = tuple[str, int, int]
+TIMELINES = Remembered()
+
+
+def remembered_as(path: str) -> FileState:
+    """Return what tells a file from others and from what it was before it changed."""
+    status = Path(path).stat()
+    return str(Path(path).absolute()), status.st_size, status.st_mtime_ns
 
 
 def read_timeline(packets: Iterable[Any], codec: str, first: int) -> Timeline | None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -24,6 +25,10 @@ from kinema.video.scaling import resize
 
 _TICKS = 90_000  # stamps a second: exact for 24, 25, 30, 60 frames a second and their 1000/1001 relatives
 _HD_LINES = 720
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_KEYFRAME_SECONDS = 2
+# The file is a chain of complete fragments of a second each while it grows, and an ordinary mp4 once it is closed.
+_GROWING = {"movflags": "+hybrid_fragmented", "frag_duration": "1000000", "flush_packets": "1"}
 
 
 class VideoWriter:
@@ -34,6 +39,10 @@ class VideoWriter:
     of odd length gets one more pixel (a copy of the edge), since 4:2:0 needs even ones. A plain array is
     shown for 1 / fps seconds after the one before; a `Frame` is shown at its own `time`, counted from the
     first frame, so that a variable rate is kept.
+
+    `growing`: the file grows under its own name and plays as far as it got, to within about two seconds, also when
+    the process is killed; meant for recordings that last. A failure leaves what was written, and the file is complete,
+    with its index at the end, once the block is left.
 
     >>> with VideoWriter("out.mp4", fps=25) as out:  # doctest: +SKIP
     ...     for frame in open_source("in.mp4"):
@@ -49,6 +58,7 @@ class VideoWriter:
         quality: int = 23,
         preset: str = "veryfast",
         threads: int = 0,
+        growing: bool = False,
     ) -> None:
         """`quality`: x264's CRF, 0 (best) to 51. `preset`: x264's. `threads` of the encoder: 0, one a core.
 
@@ -65,6 +75,9 @@ class VideoWriter:
         self.frame_count = 0
         self._options = {"crf": str(quality), "preset": preset}
         self._threads = threads
+        self._growing = growing
+        if growing:
+            self._options["g"] = str(max(1, round(_KEYFRAME_SECONDS * self.fps)))
         self._atomic: AbstractContextManager[Path] | None = None
         self._temporary: Path | None = None
         self._container: Any = None
@@ -107,9 +120,8 @@ class VideoWriter:
     def _open(self, size: tuple[int, int]) -> None:
         width, height = size
         try:
-            self._container = av.open(
-                f"file:{self._temporary}", "w", format="mp4", options={"movflags": "+faststart"}
-            )
+            options = _GROWING if self._growing else {"movflags": "+faststart"}
+            self._container = av.open(f"file:{self._temporary}", "w", format="mp4", options=options)
             stream = self._container.add_stream("libx264", rate=self.fps, options=self._options)
         except (av.error.FFmpegError, OSError) as error:
             raise self._failure(error) from error
@@ -149,14 +161,14 @@ class VideoWriter:
             raise self._failure(error) from error
 
     def _failure(self, error: Exception) -> KinemaError:
-        if getattr(error, "errno", None) == errno.ENOSPC:
+        if getattr(error, "errno", None) in _NO_ROOM:
             return KinemaError(f"{self.path}: the disk is full; free some space and run again")
         return KinemaError(
             f"{self.path}: the video cannot be written: {getattr(error, 'strerror', None) or error}"
         )
 
     def __enter__(self) -> Self:
-        self._atomic = atomic_path(self.path)
+        self._atomic = _in_place(self.path) if self._growing else atomic_path(self.path)
         self._temporary = self._atomic.__enter__()
         return self
 
@@ -193,6 +205,16 @@ class VideoWriter:
                 container.close()
             except (av.error.FFmpegError, OSError, ValueError):
                 return
+
+
+@contextmanager
+def _in_place(path: Path) -> Iterator[Path]:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.open("wb").close()
+    except OSError as error:
+        raise KinemaError(f"{path}: cannot be written: {error.strerror or error}") from error
+    yield path
 
 
 def _rgb(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
