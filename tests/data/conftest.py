@@ -44,3 +44,11 @@ def touch(tmp_path: Path) -> Callable[..., Path]:
         return tmp_path
 
     return make
+
+
+@pytest.fixture
+def tmp_path(tmp_path: Path) -> Path:
+    """A folder of its own in a folder of its own: readers of lists look for videos in the folder above as well."""
+    folder = tmp_path / "here"
+    folder.mkdir()
+    return folder

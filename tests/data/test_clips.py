@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from kinema.data import Segment
-from kinema.data.clips import draw_start, rate_of, read_clip
+from kinema.data.clips import draw_clip, draw_start, rate_of, read_clip
 from kinema.data.clipspec import ClipSpec
 from kinema.errors import DataError
 from kinema.video import VideoWriter
@@ -51,8 +51,10 @@ def test_no_frame_at_all_names_the_file_and_the_time(ramp: Path) -> None:
 
 
 def test_where_a_clip_starts(ramp: Path) -> None:
-    assert draw_start(segment(ramp), SPEC) == pytest.approx(0.6)  # the middle of 2 - 0.8 s
-    assert draw_start(segment(ramp, 1.0), SPEC) == pytest.approx(1.1)
+    assert draw_start(segment(ramp), SPEC, length=2.0) == pytest.approx(0.6)  # the middle of 2 - 0.8 s
+    assert draw_start(segment(ramp, 1.0), SPEC, length=2.0) == pytest.approx(1.1)
+    assert draw_start(segment(ramp), SPEC) == 0.0
+    assert frames_of(draw_clip(segment(ramp), SPEC)) == [6, 8, 10, 12]
     assert draw_start(segment(ramp, 0.5, 0.9), SPEC) == 0.5  # shorter than a clip
     rng = np.random.default_rng(0)
     starts = [draw_start(segment(ramp, 0.2, 1.9), SPEC, rng) for _ in range(200)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from kinema.data import Manifest
@@ -227,3 +228,10 @@ def test_describe_counts_and_warns() -> None:
         "warning: imbalance: 6 clips of 'run', 1 of 'lie'",
         "warning: leak: group 'p4' is in more than one split",
     ]
+
+
+def test_a_parquet_table_with_infinite_times_is_refused_in_one_line(tmp_path: Path) -> None:
+    file = tmp_path / "m.parquet"
+    pd.DataFrame({"video": ["a", "b"], "label": ["x", "x"], "start": [0.0, float("inf")]}).to_parquet(file)
+    with pytest.raises(DataError, match=r"m\.parquet: row 2: start is not a number of seconds"):
+        Manifest.read(file)

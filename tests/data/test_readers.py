@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from kinema.data import Manifest, frame_labels, read_data
+from kinema.data import Manifest, frame_labels, read_data, readers
 from kinema.errors import DataError, UsageError
 
 Touch = Callable[..., Path]
@@ -176,37 +176,21 @@ def test_bad_labels_csv(tmp_path: Path, text: str, message: str) -> None:
         read_data(tmp_path)
 
 
-def test_ucf101_lists(tmp_path: Path, touch: Touch) -> None:
-    touch(
-        "videos/Punch/v_Punch_g08_c01.avi",
-        "videos/Punch/v_Punch_g01_c01.avi",
-        "videos/Punch/v_Punch_g77_c01.avi",
-    )
-    lists = tmp_path / "ucfTrainTestlist"
-    lists.mkdir()
-    (lists / "classInd.txt").write_text("1 Archery\r\n2 Punch\r\n")
-    (lists / "trainlist01.txt").write_text(
-        "Punch/v_Punch_g08_c01.avi 2\r\nArchery/v_Archery_g08_c01.avi 1\r\n"
-    )
-    (lists / "testlist01.txt").write_text("Punch/v_Punch_g01_c01.avi\r\nPunch/v_Punch_g01_c02.avi\r\n")
-    manifest = read_data(tmp_path)
-    assert manifest.source_format == "UCF101"
-    assert manifest.table[["video", "label", "split", "group"]].values.tolist() == [
-        ["videos/Punch/v_Punch_g08_c01.avi", "Punch", "train", "Punch_g08"],
-        ["videos/Punch/v_Punch_g01_c01.avi", "Punch", "test", "Punch_g01"],
-    ]
-    assert manifest.notes[:3] == [
-        "fold 1: 2 videos of the 4 listed ones are there",
-        "absent: 2 listed videos; all of 1 class (Archery); some of Punch (1)",
-        "skipped: 1 video in no list of fold 1: Punch/v_Punch_g77_c01.avi",
-    ]
-    with pytest.raises(DataError, match=r"trainlist02\.txt: this official list is missing"):
-        read_data(tmp_path, fold=2)
-    with pytest.raises(UsageError, match="folds 1, 2 and 3, not 4"):
-        read_data(tmp_path, fold=4)
-    (lists / "trainlist01.txt").write_text("Punch/v_Punch_g08_c01.avi 1\n")
-    with pytest.raises(DataError, match=r"trainlist01\.txt: line 1: 'Punch' with number 1"):
-        read_data(tmp_path)
+def test_text_is_no_video(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("walking")
+    with pytest.raises(DataError, match=r"notes\.txt: neither a video nor a list of a known format \(.*KTH"):
+        read_data(tmp_path / "notes.txt")
+
+
+def test_every_reader_is_registered_and_says_its_layout() -> None:
+    found = {reader.name: reader for reader in readers()}
+    assert {"UCF101", "HMDB51", "KTH", "Kinetics", "Something-Something v2", "UT-Interaction"} <= set(found)
+    assert all(reader.layout for reader in found.values())
+    assert [found[name].options for name in ("UCF101", "HMDB51", "KTH", "Kinetics", "Something-Something v2")] == [
+        ["fold", "videos"], ["fold", "videos"], ["videos"], ["videos"], ["videos"],
+    ]  # fmt: skip
+    names = [reader.name for reader in readers()]
+    assert names[-2:] == ["one video", "class folders"]
 
 
 def test_real_sets(test_data: Path) -> None:
@@ -216,10 +200,8 @@ def test_real_sets(test_data: Path) -> None:
         ("s26-8164", "noseal"): 179, ("s26-8164", "seal"): 87, ("s27-8212", "noseal"): 91, ("s27-8212", "seal"): 83,
         ("s28-20", "noseal"): 152, ("s28-20", "seal"): 133,
     }  # fmt: skip
-    interaction = read_data(test_data / "ut-interaction")
-    assert (len(interaction), len(interaction.classes), len(interaction.groups)) == (120, 6, 20)
-    ucf = read_data(test_data / "ucf101", fold=1)
-    assert ucf.table["split"].value_counts().to_dict() == {"test": 22, "train": 16}
-    assert "absent: 13,282 listed videos" in ucf.notes[1]
+    assert [read_data(test_data / name).source_format for name in ("ut-interaction", "ucf101", "kth", "fights")] == [
+        "UT-Interaction", "UCF101", "KTH", "class folders",
+    ]  # fmt: skip
     falls = read_data(test_data / "falls")
     assert falls.groups == ["subject1", "subject2", "subject3", "subject4"]

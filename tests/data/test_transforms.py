@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from kinema.data.transforms import ClipAugmentation
+from kinema.data.transforms import ClipAugmentation, turn_hue
 
 
 def noise(frames: int = 6, seed: int = 0) -> torch.Tensor:
@@ -85,3 +85,23 @@ def test_brightness_stays_within_its_bounds() -> None:
 def test_small_pictures_are_possible(size: tuple[int, int]) -> None:
     clip = torch.zeros(2, *size, 3, dtype=torch.uint8)
     assert ClipAugmentation()(clip, np.random.default_rng(0)).shape == clip.shape
+
+
+def test_hues_turn_around_the_wheel() -> None:
+    """Red, half a turn: cyan. A quarter from red lies half-way between yellow and green. Grey has no hue."""
+    red, grey = torch.tensor([255, 0, 0], dtype=torch.uint8), torch.tensor([90, 90, 90], dtype=torch.uint8)
+    clip = torch.stack([red, grey]).expand(2, 3, 2, 3)
+    half, quarter = turn_hue(clip, 0.5), turn_hue(clip, 0.25)
+    assert half[1, 2].tolist() == [[0, 255, 255], [90, 90, 90]]
+    assert (quarter[0, 0, 0].int() - torch.tensor([128, 255, 0])).abs().max() <= 1
+    assert torch.equal(turn_hue(clip, -0.5), half)
+
+
+def test_turned_hues_are_torchvisions() -> None:
+    from torchvision.transforms.v2 import functional as F
+
+    clip = noise()
+    for turn in (-0.05, 0.013, 0.3):
+        expected = F.adjust_hue(clip.movedim(-1, -3), turn).movedim(-3, -1)
+        assert (turn_hue(clip, turn).int() - expected.int()).abs().max() <= 1
+        assert (clip.int() - expected.int()).abs().max() > 10

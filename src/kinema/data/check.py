@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,9 +13,11 @@ import pandas as pd
 
 from kinema.data.groups import Leak, check_leaks
 from kinema.data.manifest import Manifest, Segment
-from kinema.data.readers.tables import count, listing, natural_key
-from kinema.errors import DataError, UsageError
-from kinema.video import TIME_TOLERANCE, open_source
+from kinema.data.segments import each_video, fault_of, named, open_segment
+from kinema.data.wording import count, listing, natural_key
+from kinema.errors import DataError
+from kinema.video import TIME_TOLERANCE
+from kinema.video.store_errors import StoreError
 
 _SIDE = 32  # pixels; enough to tell clips apart and to see black, and cheap to convert
 _BLACK = 8.0  # mean grey level out of 255
@@ -111,7 +111,7 @@ class CheckReport:
         for title, chosen in (("bad", self.bad), ("warning", self.warned)):
             for outcome in chosen[:most]:
                 found = "; ".join(f"{finding.kind}: {finding.reason}" for finding in outcome.findings)
-                lines.append(f"  {title}  {_label(outcome.segment)}  {found}")
+                lines.append(f"  {title}  {named(outcome.segment)}  {found}")
             if len(chosen) > most:
                 lines.append(f"  {title}  and {len(chosen) - most:,} more")
         return "\n".join([*lines, *(f"  leak  {leak}" for leak in self.leaks)])
@@ -127,29 +127,18 @@ def check(
 ) -> CheckReport:
     """Decode every segment and report what cannot be used and why.
 
-    Each video is decoded once, `workers` videos at a time (default: one a core, at most 8), and
-    `progress(done, total)` is called after each. Segments shorter than `min_seconds` or `min_frames` are too
+    Each video is decoded once, `workers` videos at a time (default: one a usable core), and
+    `progress(done, total)` counts clips. Segments shorter than `min_seconds` or `min_frames` are too
     short. Segments of different videos whose pictures are all equal are duplicates: the first in natural
     order stays, the others are bad, and all are when their labels differ, since nobody knows which is right.
     """
-    if workers is not None and workers < 1:
-        raise UsageError(f"workers must be at least 1, not {workers}")
-    by_video: dict[Path, list[Segment]] = {}
-    for segment in manifest.segments():
-        by_video.setdefault(segment.video, []).append(segment)
-    outcomes: dict[int, Outcome] = {}
-    executor = ThreadPoolExecutor(workers or min(os.cpu_count() or 1, 8))
-    try:
-        jobs = [executor.submit(_decode, segments, min_seconds, min_frames) for segments in by_video.values()]
-        for done, job in enumerate(as_completed(jobs), start=1):
-            outcomes |= {outcome.segment.row: outcome for outcome in job.result()}
-            if progress:
-                progress(done, len(jobs))
-    finally:
-        executor.shutdown(cancel_futures=True)
-    return CheckReport(
-        manifest, _duplicates([outcomes[row] for row in sorted(outcomes)]), check_leaks(manifest)
+    outcomes = each_video(
+        partial(_decode, min_seconds=min_seconds, min_frames=min_frames),
+        manifest.segments(),
+        workers,
+        progress,
     )
+    return CheckReport(manifest, _duplicates(outcomes), check_leaks(manifest))
 
 
 @dataclass
@@ -179,19 +168,23 @@ def _decode(segments: Sequence[Segment], min_seconds: float, min_frames: int) ->
     start = tallies[0].segment.start or 0.0
     ends = [tally.segment.end for tally in tallies]
     end = None if None in ends else max(e for e in ends if e is not None)
-    rate = segments[0].extra.get("fps")
-    fps = float(rate) if video.is_dir() and isinstance(rate, float) and rate > 0 else None
     fault: Finding | None = None
     problems: list[str] = []
     period = 0.0
     try:
-        with open_source(video, fps=fps, threads=1) as source:
+        with open_segment(segments[0]) as source:
             period = 1 / source.fps if source.fps else 0.0
             _count(source.frames(start=start, end=end, size=(_SIDE, _SIDE)), tallies)
             problems = [problem.removeprefix(f"{video}: ") for problem in source.problems]
+    except StoreError:  # says nothing of the video, which must not be left out for it
+        raise
     except Exception as error:  # one file must not stop the check of the others, whatever is wrong with it
-        fault = _fault(video, error)
-    return [_judge(tally, fault, problems, period, min_seconds, min_frames) for tally in tallies]
+        fault = Finding(*fault_of(segments[0], error))
+    found = {
+        tally.segment.row: _judge(tally, fault, problems, period, min_seconds, min_frames)
+        for tally in tallies
+    }
+    return [found[segment.row] for segment in segments]
 
 
 def _count(frames: Any, tallies: list[_Tally]) -> None:
@@ -204,17 +197,6 @@ def _count(frames: Any, tallies: list[_Tally]) -> None:
         picture, mean = frame.image.tobytes(), float(np.mean(frame.image))
         for tally in active:
             tally.add(frame.time, picture, mean)
-
-
-def _fault(video: Path, error: Exception) -> Finding:
-    reason = " ".join(str(error).split()).removeprefix(f"{video}: ") or type(error).__name__
-    if not video.exists():
-        return Finding("missing", "no such file; check the path in the manifest")
-    if video.is_file() and not video.stat().st_size:
-        return Finding("empty", "the file has 0 bytes; fetch or copy it again")
-    if "no video stream" in reason:
-        return Finding("no video stream", reason)
-    return Finding("unreadable", reason)
 
 
 def _judge(
@@ -267,7 +249,7 @@ def _duplicates(outcomes: list[Outcome]) -> list[Outcome]:
             other = next(outcomes[j].segment for j in rows if outcomes[j].segment.video != segment.video)
             if segment.video == first.video and not differ:
                 continue
-            reason = f"the same pictures as {_label(first if segment.video != first.video else other)}"
+            reason = f"the same pictures as {named(first if segment.video != first.video else other)}"
             if differ:
                 reason += (
                     f", under the labels {listing(sorted({repr(outcomes[j].segment.label) for j in rows}))}"
@@ -275,10 +257,3 @@ def _duplicates(outcomes: list[Outcome]) -> list[Outcome]:
             finding = Finding("duplicate", reason)
             outcomes[i] = replace(outcomes[i], findings=(*outcomes[i].findings, finding))
     return outcomes
-
-
-def _label(segment: Segment) -> str:
-    if segment.start is None and segment.end is None:
-        return segment.name
-    end = "end" if segment.end is None else f"{segment.end:g}"
-    return f"{segment.name} [{segment.start or 0:g} to {end} s]"

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 import pandas as pd
 
+from kinema.data.columns import SPLITS
 from kinema.data.manifest import Manifest
-from kinema.data.readers.tables import SPLITS, count, listing, natural_key
-from kinema.errors import UsageError, closest
+from kinema.data.wording import count, listing, natural_key
+from kinema.errors import KinemaError, UsageError, closest
 from kinema.files import content_hash
+from kinema.video.remote import address_of, identity
 
 _HMDB_CLASS = (
     r"(?:brush_hair|climb_stairs|draw_sword|fall_floor|flic_flac|kick_ball|ride_bike|ride_horse|shake_hands|"
@@ -129,6 +132,26 @@ def own_group(name: str) -> str:
     return str(PurePosixPath(name).with_suffix(""))
 
 
+def tied_rows(groups: Sequence[str], joins: Iterable[tuple[int, int]]) -> list[str]:
+    """Return the group of each row once the groups of the joined rows are one, named by its first in natural order.
+
+    >>> tied_rows(["p10", "p2", "p3", "p10"], [(0, 1)])
+    ['p2', 'p2', 'p3', 'p2']
+    """
+    parent = {group: group for group in groups}
+
+    def root(name: str) -> str:
+        while parent[name] != name:
+            parent[name] = parent[parent[name]]
+            name = parent[name]
+        return name
+
+    for one, other in joins:
+        first, second = sorted((root(groups[one]), root(groups[other])), key=natural_key)
+        parent[second] = first
+    return [root(group) for group in groups]
+
+
 @dataclass(frozen=True)
 class Leak:
     """Something that stands in more than one split: `kind` is "group", "video" or "content"."""
@@ -159,13 +182,19 @@ def check_leaks(manifest: Manifest, *, content: bool = True) -> list[Leak]:
 
 
 def same_content(manifest: Manifest) -> dict[str, str]:
-    """Return the content hash of each video file, by its name in the table, that has the size of another."""
+    """Return the content hash of each video file, by its name in the table, that has the size of another.
+
+    Of a stored video it is what its store says of the content (`kinema.video.remote.identity`).
+    """
+    found: dict[str, str] = {}
     sizes: dict[int, list[str]] = {}
     for name in sorted(manifest.table["video"].unique(), key=natural_key):
         path = manifest.video_path(name)
-        if path.is_file() and (size := path.stat().st_size):
+        if address_of(path):
+            with suppress(KinemaError):  # `check` says what is wrong with it
+                found[name] = identity(path)
+        elif path.is_file() and (size := path.stat().st_size):
             sizes.setdefault(size, []).append(name)
-    found = {}
     for names in (names for names in sizes.values() if len(names) > 1):
         for name in names:
             try:

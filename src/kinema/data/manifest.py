@@ -9,35 +9,28 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
-from kinema.data.readers.tables import (
-    SPLITS,
-    at_rows,
-    count,
-    listing,
-    located,
-    missing_columns,
-    moved_path,
-    natural_key,
-    normalise,
-    read_table,
-    split_name,
-    write_table,
-)
+from kinema.data.columns import SPLITS, missing_columns, normalise, split_name
+from kinema.data.description import described, warnings_of
+from kinema.data.leaky import leaky_split
+from kinema.data.readers.tables import read_table, write_table
+from kinema.data.video_paths import located, moved_path
+from kinema.data.wording import at_rows, count, listing, natural_key
 from kinema.errors import DataError, UsageError, closest
-from kinema.files import content_hash
+from kinema.video.remote import video_hash
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
     """One row of a manifest: a stretch of video and what is known about it.
 
-    `video` is absolute, `name` is the path as the manifest writes it, `start` and `end` are seconds from the
-    start of the video (None: from its beginning, to its end), `row` counts from 0, `extra` holds the other
-    columns (`fps`, a float, is the rate of a frame folder).
+    `video` is absolute; of a video in an object store it is the path of the copy that `open_source` brings.
+    `name` is the path or address as the manifest writes it, `start` and `end` are seconds from the start of
+    the video (None: from its beginning, to its end), `row` counts from 0, `extra` holds the other columns
+    (`fps`, a float, is the rate of a frame folder).
     """
 
     video: Path
@@ -51,13 +44,27 @@ class Segment:
     extra: dict[str, Any] = field(default_factory=dict, hash=False)
 
 
+class Absent(NamedTuple):
+    """A video or range that a list names and that its manifest lacks."""
+
+    place: str
+    path: str
+    label: str | None
+    why: str
+
+
+NOT_THERE = "not there"
+"""Why a listed video is absent that was looked for and not found."""
+
+
 class Manifest:
     """A table of labelled segments, and the folder that its relative paths start from.
 
     `table` has the columns `video, start, end, label, split, group` (text is `str` or None, times are
     seconds, NaN for the beginning and the end of the video) and any others, one row a segment, rows numbered
     from 0. `notes` says in sentences what readers and splits did, `source_format` what the data was read
-    from.
+    from. `absent` lists whatever the lists of the data set name and the table lacks, with the columns `place`
+    (list and line), `path`, `label` and `why`: videos that are not there, rows that cannot be used.
 
     >>> manifest = Manifest({"video": ["b/2.mp4", "a/1.mp4"], "label": ["class10", "class2"]}, root="clips")
     >>> manifest.classes
@@ -72,6 +79,7 @@ class Manifest:
         root: str | os.PathLike[str] = ".",
         *,
         notes: Iterable[str] = (),
+        absent: pd.DataFrame | Sequence[Absent] = (),
         source_format: str = "table",
         path: Path | None = None,
         lines: Sequence[int] | None = None,
@@ -79,6 +87,7 @@ class Manifest:
         self.root = Path(root).absolute()
         self.path = path
         self.notes = list(notes)
+        self.absent = pd.DataFrame(absent, columns=list(Absent._fields), dtype=object)
         self.source_format = source_format
         self.table = normalise(pd.DataFrame(table), str(path or "manifest"), lines)
 
@@ -122,7 +131,7 @@ class Manifest:
         found.
 
         Faults: no rows, the same segment twice, rows without a label among labelled ones, a group or a video
-        in two splits. Files are not opened: that is `kinema.data.check`.
+        in two splits unless that was asked for (`split_by`). Files are not opened: that is `kinema.data.check`.
         """
         self._refuse_empty()
         self._refuse_duplicates(None)
@@ -132,7 +141,7 @@ class Manifest:
             raise DataError(f"{self._source}: {where}: no label; label or remove them")
         for column in ("group", "video"):
             divided = self.divided(column)
-            if divided:
+            if divided and self.split_by is None:
                 what = f"{column} {listing(map(repr, divided), 3)} in more than one split, which leaks"
                 raise DataError(f"{self._source}: {what}; split again with kinema data split --replace")
         return self
@@ -173,7 +182,14 @@ class Manifest:
     def replace(self, table: pd.DataFrame, notes: Iterable[str] | None = None) -> Manifest:
         """Return a manifest with the same folder and origin and another table (and other notes)."""
         kept = self.notes if notes is None else notes
-        return Manifest(table, self.root, notes=kept, source_format=self.source_format, path=self.path)
+        return Manifest(
+            table,
+            self.root,
+            notes=kept,
+            absent=self.absent,
+            source_format=self.source_format,
+            path=self.path,
+        )
 
     @property
     def classes(self) -> list[str]:
@@ -185,6 +201,14 @@ class Manifest:
         """The splits that have rows, in the order train, valid, test."""
         present = set(self.table["split"].dropna())
         return [name for name in SPLITS if name in present]
+
+    @property
+    def split_by(self) -> str | None:
+        """How the splits came to leak with their maker's consent ("clip", "frame", "list", "content"); else None.
+
+        The column of this name says so, and goes with every copy of the table.
+        """
+        return leaky_split(self.table)
 
     @property
     def groups(self) -> list[str]:
@@ -204,7 +228,7 @@ class Manifest:
         return found
 
     def video_path(self, name: str) -> Path:
-        """Return the absolute path of a video that the table calls `name`."""
+        """Return the absolute path of a video that the table calls `name`; for an address, that of its copy."""
         return located(name, self.root)
 
     def fingerprint(self, content: bool = False) -> str:
@@ -215,7 +239,7 @@ class Manifest:
         """
         names = {name: name for name in self.table["video"].unique()}
         if content:
-            names = {name: content_hash(self.video_path(name)) for name in names}
+            names = {name: video_hash(self.video_path(name)) for name in names}
         columns = [c for c in ("start", "end", "label", "split", "group", "fps") if c in self.table.columns]
         rows = []
         for video, *cells in self.table[["video", *columns]].itertuples(index=False, name=None):
@@ -225,57 +249,11 @@ class Manifest:
 
     def describe(self) -> str:
         """Return a plain text table: clips of each class in each split, groups, seconds; then warnings."""
-        columns = [*self.splits, *(["no split"] if self.table["split"].isna().any() else [])]
-        timed = bool(self.table["end"].notna().any())
-        rows = [["class", *columns, "clips", "groups", *(["seconds"] if timed else [])]]
-        labels = [*self.classes, *([None] if self.table["label"].isna().any() else [])]
-        for label in labels:
-            chosen = self.table["label"].isna() if label is None else self.table["label"] == label
-            rows.append([label or "(no label)", *_counts(self.table[chosen], columns, timed)])
-        if len(labels) > 1:
-            rows.append(["all", *_counts(self.table, columns, timed)])
-        clips, videos = count(len(self), "clip"), count(self.table["video"].nunique(), "video")
-        classes, groups = count(len(self.classes), "class", "classes"), count(len(self.groups), "group")
-        text = f"{clips} of {videos}, {classes}, {groups}\n"
-        text += _columns(rows)
-        if timed and self.table["end"].isna().any():
-            text += (
-                "\nseconds: of the clips whose end the table gives; the others last to the end of their video"
-            )
-        return text + "".join(f"\nwarning: {line}" for line in self.warnings())
+        return described(self)
 
     def warnings(self) -> list[str]:
         """Return what will make training or its numbers poor, a sentence each; nothing is opened."""
-        table, found = self.table, []
-        if not len(table):
-            return ["there are no clips"]
-        if not self.classes:
-            found.append("no clip has a label: this data can be predicted, not trained on")
-        elif table["label"].isna().any():
-            found.append(f"{count(int(table['label'].isna().sum()), 'clip')} without a label")
-        if len(self.classes) == 1:
-            found.append(f"only one class, '{self.classes[0]}'; a classifier needs at least two")
-        clips, groups = table.groupby("label").size(), table.groupby("label")["group"].nunique()
-        single = [name for name in self.classes if clips[name] == 1]
-        if single:
-            found.append(
-                f"{listing(map(repr, single))}: one clip only, so it can be trained on or tested, not both"
-            )
-        lone = [name for name in self.classes if groups[name] == 1 and clips[name] > 1]
-        if lone:
-            found.append(f"{listing(map(repr, lone))}: all clips are of one group, so they stay in one split")
-        for split in self.splits:
-            absent = [c for c in self.classes if c not in set(table.loc[table["split"] == split, "label"])]
-            if absent:
-                found.append(f"{split} has no clip of {listing(map(repr, absent))}")
-        if len(clips) > 1 and clips.max() >= 5 * clips.min():
-            large, small = clips.idxmax(), clips.idxmin()
-            found.append(f"imbalance: {clips.max():,} clips of '{large}', {clips.min():,} of '{small}'")
-        for column in ("group", "video"):
-            divided = self.divided(column)
-            if divided:
-                found.append(f"leak: {column} {listing(map(repr, divided), 3)} is in more than one split")
-        return found
+        return warnings_of(self)
 
     def __len__(self) -> int:
         return len(self.table)
@@ -306,18 +284,3 @@ class Manifest:
         if twice.any():
             message = "the same video, times and label stand in an earlier row; remove the repetition"
             raise DataError(f"{self._source}: {at_rows(twice.tolist(), lines)}: {message}")
-
-
-def _counts(table: pd.DataFrame, columns: Sequence[str], timed: bool) -> list[str]:
-    parts = [table["split"].isna() if name == "no split" else table["split"] == name for name in columns]
-    seconds = (table["end"] - table["start"].fillna(0)).sum()
-    cells = [*(f"{part.sum():,}" for part in parts), f"{len(table):,}", f"{table['group'].nunique():,}"]
-    return [*cells, *([f"{seconds:,.1f}"] if timed else [])]
-
-
-def _columns(rows: Sequence[Sequence[str]]) -> str:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join(
-        "  ".join([row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True))])
-        for row in rows
-    )

@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import os
-import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
 
+from kinema.data.columns import split_name
 from kinema.data.groups import assign_groups, name_group
 from kinema.data.manifest import Manifest
-from kinema.data.readers.registry import register_reader
-from kinema.data.readers.tables import count, listing, natural_key, split_name
+from kinema.data.readers.registry import readers, register_reader
+from kinema.data.wording import count, listing, natural_key
 from kinema.errors import DataError
+from kinema.video.file_source import VIDEO_SUFFIXES
 from kinema.video.folder_source import IMAGE_SUFFIXES
 
-VIDEO_SUFFIXES = frozenset(
-    f".{name}"
-    for name in re.findall(
-        r"\w+",
-        "3g2 3gp asf avi divx dv f4v flv gif h264 hevc m1v m2ts m2v m4v mjpeg mjpg mkv mov mp4 mpeg mpg "
-        "mts mxf nut ogm ogv qt rm rmvb ts vob webm wmv y4m",
-    )
-)
 _PACKED = frozenset({".zip", ".rar", ".7z", ".tar", ".gz", ".tgz", ".bz2", ".xz"})
+
+_TEXTS = frozenset(
+    {".txt", ".json", ".xml", ".eaf", ".md", ".html", ".yaml", ".yml", ".xls", ".xlsx", ".mat"}
+)
 
 _Row = tuple[str, str | None, str | None, str | None]  # video, label, split, group
 
@@ -64,9 +61,17 @@ def _is_one(path: Path) -> bool:
 
 @register_reader("one video", "a video file, or a folder of images", _is_one, rank=80)
 def read_video(path: Path) -> Manifest:
-    """Read one video as a manifest of one row without a label, for prediction."""
+    """Read one video as a manifest of one row without a label, for prediction.
+
+    Raises `DataError` for an archive and for text, which is no video and no list that another reader knew.
+    """
     if path.suffix.lower() in _PACKED:
         raise DataError(f"{path}: this is a packed archive; unpack it and give the folder")
+    if path.suffix.lower() in _TEXTS:
+        known = ", ".join(reader.name for reader in readers() if reader.rank < 80)
+        raise DataError(
+            f"{path}: neither a video nor a list of a known format ({known}); give one or a folder"
+        )
     return assign_groups(Manifest({"video": [path.name]}, path.parent, notes=["one video without a label"]))
 
 

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pandas as pd
 
+from kinema.data.columns import missing_columns, split_name
 from kinema.data.groups import assign_groups
-from kinema.data.manifest import Manifest
+from kinema.data.manifest import NOT_THERE, Absent, Manifest
 from kinema.data.readers.manifest_file import labels_single_frames
 from kinema.data.readers.registry import register_reader
-from kinema.data.readers.tables import at_rows, count, listing, missing_columns, read_cells, split_name
+from kinema.data.readers.tables import read_cells
+from kinema.data.wording import at_rows, count, listing
 from kinema.errors import DataError, UsageError
 from kinema.video import natural_order
 from kinema.video.folder_source import IMAGE_SUFFIXES
@@ -37,7 +39,7 @@ def frame_labels(path: str | os.PathLike[str]) -> pd.DataFrame:
 
     Raises `DataError` for missing columns, empty cells, unknown splits, or when no labelled frame exists.
     """
-    return _matched(_file(Path(path)))
+    return _matched(_file(Path(path)))[0]
 
 
 @register_reader(
@@ -52,7 +54,7 @@ def read_labels_csv(path: Path, fps: float = 25.0) -> Manifest:
     if not fps > 0:
         raise UsageError(f"fps must be above 0, not {fps}")
     file = _file(path)
-    labels = _matched(file)
+    labels, absent = _matched(file)
     rows = []
     for video, first, last, label, split in _runs(labels):
         rows.append((video, first / fps, (last + 1) / fps, label, split, fps, last - first + 1))
@@ -65,10 +67,19 @@ def read_labels_csv(path: Path, fps: float = 25.0) -> Manifest:
         *labels.attrs["notes"],
     ]
     # A frame folder is one recording, unless its name says that a subject recorded several.
-    return assign_groups(Manifest(table.assign(group=None), file.parent, notes=notes, path=file))
+    found = Manifest(table.assign(group=None), file.parent, notes=notes, absent=absent, path=file)
+    return assign_groups(found)
 
 
-def _matched(file: Path) -> pd.DataFrame:
+def frame_table(path: str | os.PathLike[str]) -> pd.DataFrame:
+    """Return a table of labels of single frames as it stands: columns `video, frame, label, split, line`.
+
+    `path` is the table, or a folder with `labels.csv`. `video` and `frame` have forward slashes, `split` is
+    train, valid, test or None, `line` the line in the file. Frames are not looked for.
+
+    Raises `DataError` for missing columns, no rows, empty cells or unknown splits.
+    """
+    file = _file(Path(path))
     table, lines = read_cells(file)
     table.columns = pd.Index([str(name).strip().lower() for name in table.columns])
     missing = [name for name in ("video", "frame", "label") if name not in table.columns]
@@ -90,16 +101,43 @@ def _matched(file: Path) -> pd.DataFrame:
         what = f"unknown split {listing(words)}; use train, valid or test"
         raise DataError(f"{file}: {at_rows(unknown, lines)}: {what}")
     table["split"] = pd.Series([split_name(word) for word in table["split"]], dtype=object, index=table.index)
+    for name in ("video", "frame"):
+        table[name] = table[name].str.replace("\\", "/").str.strip("/")
+    return table.assign(line=lines)
+
+
+def frame_images(folder: Path) -> list[str]:
+    """Return the names of the images in a folder, in natural order; none where it is no folder."""
+    if not folder.is_dir():
+        return []
+    images = (item for item in folder.iterdir() if item.suffix.lower() in IMAGE_SUFFIXES)
+    return sorted((item.name for item in images if not item.name.startswith(".")), key=natural_order)
+
+
+def _matched(file: Path) -> tuple[pd.DataFrame, list[Absent]]:
+    """Return the labels of frames that are there and have one label, and the others."""
+    listed = frame_table(file)
     notes: list[str] = []
-    table = _located(table, file, notes)
-    table = _single(table, notes)
+    located = _located(listed, file, notes)
+    table = _single(located, notes)
     if not len(table):
         raise DataError(f"{file}: none of the labelled frames is there; {listing(notes, 2)}")
     order = {video: i for i, video in enumerate(dict.fromkeys(table["video"]))}
     table = table.sort_values(["video", "index"], key=lambda c: c.map(order) if c.name == "video" else c)
-    table = table.reset_index(drop=True)
+    table = table.drop(columns="line").reset_index(drop=True)
     table.attrs["notes"] = notes
-    return table
+    lost = listed[~listed["line"].isin(located["line"])]
+    double = located.merge(table[["video", "index"]], how="left", indicator="kept").query(
+        "kept == 'left_only'"
+    )
+    return table, [*_absent(file, lost, NOT_THERE), *_absent(file, double, "two labels or splits")]
+
+
+def _absent(file: Path, rows: pd.DataFrame, why: str) -> list[Absent]:
+    cells = rows[["line", "video", "frame", "label"]].itertuples(index=False, name=None)
+    return [
+        Absent(f"{file.name} line {n}", f"{video}/{frame}", label, why) for n, video, frame, label in cells
+    ]
 
 
 def _located(table: pd.DataFrame, file: Path, notes: list[str]) -> pd.DataFrame:
@@ -109,7 +147,7 @@ def _located(table: pd.DataFrame, file: Path, notes: list[str]) -> pd.DataFrame:
     lost: list[str] = []
     found: dict[str, dict[str, int]] = {}
     for video in dict.fromkeys(table["video"]):
-        names = _images(file.parent / video)
+        names = frame_images(file.parent / video)
         if not names:
             absent.append(video)
         # Then without the suffix, since a table made before the images were converted keeps the old one.
@@ -118,7 +156,7 @@ def _located(table: pd.DataFrame, file: Path, notes: list[str]) -> pd.DataFrame:
         labelled = {Path(frame).stem for frame in table.loc[table["video"] == video, "frame"]}
         unlabelled += [f"{video}/{name}" for name in names if Path(name).stem not in labelled]
     for video, frame in zip(table["video"], table["frame"], strict=True):
-        name = Path(frame.replace("\\", "/")).name
+        name = Path(frame).name
         place = found[video].get(name, found[video].get(Path(name).stem))
         places.append(place)
         if place is None and video not in absent:
@@ -130,7 +168,7 @@ def _located(table: pd.DataFrame, file: Path, notes: list[str]) -> pd.DataFrame:
     if unlabelled:
         notes.append(f"{count(len(unlabelled), 'frame')} without a label, left out: {listing(unlabelled)}")
     extra = [item.name for item in sorted(file.parent.iterdir()) if item.is_dir() and item.name not in found]
-    extra = [name for name in extra if not name.startswith(".") and _images(file.parent / name)]
+    extra = [name for name in extra if not name.startswith(".") and frame_images(file.parent / name)]
     if extra:
         notes.append(
             f"{count(len(extra), 'folder')} of frames that the table does not name: {listing(extra)}"
@@ -167,10 +205,3 @@ def _runs(labels: pd.DataFrame) -> Iterator[tuple[str, int, int, str, str | None
         current = (video, index, index, label, split)
     if current:
         yield current
-
-
-def _images(folder: Path) -> list[str]:
-    if not folder.is_dir():
-        return []
-    images = (item for item in folder.iterdir() if item.suffix.lower() in IMAGE_SUFFIXES)
-    return sorted((item.name for item in images if not item.name.startswith(".")), key=natural_order)

@@ -7,25 +7,32 @@ from pathlib import Path
 from kinema.data.groups import assign_groups
 from kinema.data.manifest import Manifest
 from kinema.data.readers.registry import register_reader
-from kinema.data.readers.tables import TABLE_SUFFIXES, count, read_cells
+from kinema.data.readers.tables import TABLE_SUFFIXES
+from kinema.data.readers.text import header_of
+from kinema.data.wording import count
 
 _NAMES = ("manifest.csv", "manifest.parquet")
 
 
-def _recognises(path: Path) -> bool:
-    if path.is_dir():
-        return any((path / name).is_file() for name in _NAMES)
-    if path.suffix.lower() not in TABLE_SUFFIXES:
-        return False
-    return path.suffix.lower() != ".csv" or not labels_single_frames(path)
+def holds_manifest(folder: Path) -> bool:
+    """Return whether a folder holds `manifest.csv` or `manifest.parquet`."""
+    return any((folder / name).is_file() for name in _NAMES)
 
 
 def labels_single_frames(path: Path) -> bool:
     """Return whether a CSV file labels frames as S4 does; one named labels.csv does unless it has times."""
-    names = {str(name).strip().lower() for name in read_cells(path)[0].columns}
-    if {"start", "end"} & names:
+    names = set(header_of(path))
+    if not names or {"start", "end"} & names or {"time_start", "time_end"} <= names:
         return False
     return path.name.lower() == "labels.csv" or {"video", "frame", "label"} <= names
+
+
+def _recognises(path: Path) -> bool:
+    if path.is_dir():
+        return holds_manifest(path)
+    if path.suffix.lower() not in TABLE_SUFFIXES:
+        return False
+    return path.suffix.lower() != ".csv" or not labels_single_frames(path)
 
 
 @register_reader(

@@ -57,9 +57,11 @@ def read_data(path: str | os.PathLike[str], *, format: str | None = None, **opti
     """Read a data set in any known layout as a manifest; `manifest.notes` says what was found, skipped and
     why.
 
-    Known: a manifest file (or a folder that holds `manifest.csv` or `manifest.parquet`), S4's `labels.csv`
-    with frame folders (option `fps`), UCF101 with its lists (option `fold`), a folder of class folders with
-    or without train, valid, test above, a folder of unlabelled videos, one video or frame folder. `format`
+    Known: a manifest file (or a folder that holds `manifest.csv` or `manifest.parquet`); UCF101 and HMDB51
+    with their lists (option `fold`), KTH, Kinetics and Something-Something v2 with theirs, UT-Interaction;
+    tables of time ranges, ELAN, VIA and CVAT files; S4's `labels.csv` with frame folders (option `fps`); a
+    folder of class folders with or without train, valid, test above, a folder of unlabelled videos, one video
+    or frame folder. Option `videos` names the folder of the videos where a list lies elsewhere. `format`
     names a reader (see `readers`) in place of recognition.
 
     Raises `DataError` when there is nothing to read, `UsageError` for an unknown format or option.
@@ -82,13 +84,29 @@ def read_data(path: str | os.PathLike[str], *, format: str | None = None, **opti
         if name not in reader.options:
             known = ", ".join(reader.options) or "no options"
             raise UsageError(f"{path}: read as {reader.name}, which has no option '{name}' (it has {known})")
+    if options.get("videos") is not None:
+        options["videos"] = Path(options["videos"])
     manifest = reader.read(path, **options)
     manifest.source_format = reader.name
     return manifest
 
 
 def _load() -> None:
-    from kinema.data.readers import class_folders, labels_csv, manifest_file, ucf101  # noqa: F401
+    from kinema.data.readers import (  # noqa: F401
+        class_folders,
+        cvat,
+        elan,
+        hmdb51,
+        kinetics,
+        kth,
+        labels_csv,
+        manifest_file,
+        something_something,
+        timestamps,
+        ucf101,
+        ut_interaction,
+        via,
+    )
 
 
 def _neighbour(path: Path) -> str:

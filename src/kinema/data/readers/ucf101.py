@@ -3,102 +3,86 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
-import pandas as pd
-
-from kinema.data.groups import assign_groups
 from kinema.data.manifest import Manifest
+from kinema.data.readers.lists import Listed, listed_manifest, refuse_fold, videos_of
 from kinema.data.readers.registry import register_reader
-from kinema.data.readers.tables import count, listing
-from kinema.errors import DataError, UsageError
+from kinema.data.readers.text import list_lines
+from kinema.errors import DataError
 
 LISTS = "ucfTrainTestlist"
-_HOMES = ("", "videos", "UCF-101", "UCF101")
+_CLASSES = "classInd.txt"
+
+
+def _lists(path: Path) -> Path | None:
+    if (path / LISTS).is_dir():
+        return path / LISTS
+    return path if (path / "trainlist01.txt").is_file() or (path / _CLASSES).is_file() else None
 
 
 def _recognises(path: Path) -> bool:
-    return (path / LISTS).is_dir()
+    return _lists(path) is not None
 
 
 @register_reader(
     "UCF101", "class folders of v_CLASS_gNN_cNN.avi, and ucfTrainTestlist/", _recognises, rank=30
 )
-def read_ucf101(path: Path, fold: int = 1) -> Manifest:
+def read_ucf101(path: Path, fold: int = 1, videos: Path | None = None) -> Manifest:
     """Read one of the three official train/test splits (Soomro et al., arXiv 1212.0402); the group is
     CLASS_gNN.
 
-    Listed files that are absent are counted in the notes. A validation split is not official: take it from
-    train with `split_by_group`. Raises `DataError` when a list is missing or malformed or no listed file is
-    there.
+    `path` holds `ucfTrainTestlist/`, or is that folder; the videos are looked for in `videos`, or else in
+    `path` and below. Listed files that are absent are counted in the notes. A validation split is not
+    official: take it from train with `split_by_group`.
+
+    Raises `DataError`, with file and line, when a list is missing or malformed, names a class that
+    `classInd.txt` lacks or a video in both splits, and when no listed file is there.
     """
-    if fold not in (1, 2, 3):
-        raise UsageError(f"UCF101 has folds 1, 2 and 3, not {fold}")
-    numbers = _class_numbers(path / LISTS / "classInd.txt")
-    rows: list[tuple[str, str, str]] = []
-    absent: dict[str, int] = {}
-    listed: set[str] = set()
-    total = 0
-    homes = [path / home for home in _HOMES if (path / home).is_dir()]
-    for split in ("train", "test"):
-        for line, name, number in _entries(path / LISTS / f"{split}list{fold:02d}.txt"):
-            label = name.split("/")[0]
-            if numbers and (label not in numbers or number not in (None, numbers[label])):
-                raise DataError(f"{line}: '{label}' with number {number} is not what classInd.txt says")
-            total += 1
-            listed.add(name)
-            home = next((home for home in homes if (home / name).is_file()), None)
-            if home is None:
-                absent[label] = absent.get(label, 0) + 1
-            else:
-                rows.append(((home / name).relative_to(path).as_posix(), label, split))
-    if not rows:
-        places = listing([f"{home}/" for home in homes[:3]])
-        raise DataError(f"{path}: none of the {total:,} listed videos is in {places}; unpack UCF101 there")
-    notes = [f"fold {fold}: {count(len(rows), 'video')} of the {total:,} listed ones are there"]
-    present = {label for _, label, _ in rows}
-    gone = [label for label in absent if label not in present]
-    if absent:
-        partly = [f"{label} ({number})" for label, number in absent.items() if label in present]
-        notes.append(f"absent: {count(sum(absent.values()), 'listed video')}")
-        if gone:
-            notes[-1] += f"; all of {count(len(gone), 'class', 'classes')} ({listing(gone, 3)})"
-        if partly:
-            notes[-1] += f"; some of {listing(partly, 8)}"
-    unlisted = _unlisted(homes, listed)
-    if unlisted:
-        notes.append(
-            f"skipped: {count(len(unlisted), 'video')} in no list of fold {fold}: {listing(unlisted)}"
-        )
-    table = pd.DataFrame(rows, columns=["video", "label", "split"])
-    return assign_groups(Manifest(table, path, notes=notes))
+    refuse_fold("UCF101", fold)
+    lists = _lists(path) or path / LISTS
+    numbers = _class_numbers(lists / _CLASSES)
+    entries = [
+        entry
+        for split in ("train", "test")
+        for entry in _entries(lists / f"{split}list{fold:02d}.txt", split, numbers)
+    ]
+    return listed_manifest(entries, videos_of(path, lists, videos), f"UCF101, fold {fold}")
 
 
-def _entries(file: Path) -> list[tuple[str, str, int | None]]:
-    entries = []
-    for number, line in enumerate(_lines(file), start=1):
-        match = re.fullmatch(r"([^/]+/.+?\.\w+)(?:\s+(\d+))?", line.strip())
-        if line.strip() and not match:
-            raise DataError(f"{file}: line {number} is not 'CLASS/VIDEO.avi NUMBER': {line!r}")
-        if match:
-            entries.append((f"{file}: line {number}", match[1], int(match[2]) if match[2] else None))
-    return entries
-
-
-def _class_numbers(file: Path) -> dict[str, int]:
-    if not file.is_file():
-        return {}
-    pairs = [line.split() for line in _lines(file) if line.strip()]
-    return {pair[1]: int(pair[0]) for pair in pairs if len(pair) == 2 and pair[0].isdecimal()}
-
-
-def _lines(file: Path) -> list[str]:
+def _entries(file: Path, split: str, numbers: dict[str, int]) -> Iterator[Listed]:
     if not file.is_file():
         archive = "UCF101TrainTestSplits-RecognitionTask.zip"
         raise DataError(f"{file}: this official list is missing; it is in {archive}")
-    return file.read_text(encoding="utf-8-sig", errors="replace").splitlines()
+    for line, text in list_lines(file):
+        match = re.fullmatch(r'"?([^"]+/[^"/]+?\.\w+)"?(?:\s+(\d+))?', text)
+        if not match:
+            raise DataError(f"{file}: line {line} is not 'CLASS/VIDEO.avi NUMBER': {text!r}")
+        name, number = match[1], int(match[2]) if match[2] else None
+        folders = name.split("/")[:-1]
+        # A class may hold a slash, and a list may write folders above the class.
+        labels = ["/".join(folders[n:]) for n in range(len(folders))]
+        label = next((label for label in labels if label in numbers), labels[-1])
+        if numbers and label not in numbers:
+            what = f"the class '{label}' is not in {_CLASSES}"
+            raise DataError(f"{file}: line {line}: {what}; add it there or correct the line")
+        if numbers and number not in (None, numbers[label]):
+            what = f"'{label}' has number {number} here and {numbers[label]} in {_CLASSES}"
+            raise DataError(f"{file}: line {line}: {what}; correct one of them")
+        yield Listed(f"{label}/{name.rpartition('/')[2]}", label, split, file, line)
 
 
-def _unlisted(homes: list[Path], listed: set[str]) -> list[str]:
-    videos = (video for home in homes for video in home.glob("*/*.avi") if not video.name.startswith("."))
-    return sorted({f"{video.parent.name}/{video.name}" for video in videos} - listed)
+def _class_numbers(file: Path) -> dict[str, int]:
+    numbers: dict[str, int] = {}
+    for line, text in list_lines(file) if file.is_file() else []:
+        match = re.fullmatch(r"(\d+)[\s,;]+(.+)", text)
+        if not match:
+            raise DataError(f"{file}: line {line} is not 'NUMBER CLASS': {text!r}")
+        number, label = int(match[1]), match[2].strip('"')
+        if label in numbers or number in numbers.values():
+            raise DataError(
+                f"{file}: line {line}: the class or its number stands in an earlier line: {text!r}"
+            )
+        numbers[label] = number
+    return numbers

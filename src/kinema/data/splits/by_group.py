@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from kinema.data.groups import assign_groups
+from kinema.data.columns import SPLITS
+from kinema.data.groups import assign_groups, tied_rows
+from kinema.data.leaky import COLUMN, MENDED_BY_GROUPS
 from kinema.data.manifest import Manifest
-from kinema.data.readers.tables import SPLITS, count, listing, natural_key
+from kinema.data.splits.stratify import Tally
+from kinema.data.wording import count, listing, natural_key
 from kinema.errors import DataError, UsageError, closest
 
 FRACTIONS = {"train": 0.7, "valid": 0.15, "test": 0.15}
@@ -38,10 +36,10 @@ def split_by_group(
     Raises `UsageError` for fractions that are not shares of 1, `DataError` when there are fewer groups than
     splits.
     """
-    shares = _shares(FRACTIONS if fractions is None else fractions)
+    shares = checked_shares(FRACTIONS if fractions is None else fractions)
     manifest = _grouped(manifest)
     notes = list(manifest.notes)
-    table = manifest.table.assign(split=None) if replace else manifest.table
+    table = without_splits(manifest.table) if replace else manifest.table
     given = table["split"]
     missing = [name for name in shares if not (given == name).any()]
     if given.isna().all():
@@ -59,13 +57,16 @@ def split_by_group(
     else:
         kept = f"the given splits are kept ({', '.join(manifest.splits)}); ask to replace them for new ones"
         return manifest.replace(table, [*notes, kept])
-    blocks = _blocks(table)
+    blocks = blocks_of(table)
     place = {block: name for block, name, moves in zip(blocks, given, free, strict=True) if not moves}
     moving = [block not in place for block in blocks]
-    tally = _Tally.of(table[moving], [block for block, moves in zip(blocks, moving, strict=True) if moves])
+    tally = Tally.of(table[moving], [block for block, moves in zip(blocks, moving, strict=True) if moves])
     if len(set(blocks)) < len(wanted) or (
         free.any() and len(tally.blocks) < len(wanted) and not given.isna().any()
     ):
+        if manifest.split_by is not None and not given.isna().any():
+            kept = f"no {' and '.join(missing)}: the given splits divide the groups to take from"
+            return manifest.replace(table, [*manifest.notes, kept])
         raise DataError(
             f"{_name(manifest)}: {count(len(tally.blocks), 'group')} cannot fill {len(wanted)} splits "
             f"({', '.join(wanted)}) without dividing one; add recordings, or ask for fewer splits"
@@ -95,8 +96,9 @@ def folds(manifest: Manifest, k: int | str, seed: int = 0, *, valid: float = 0.0
     if not 0 <= valid < 1:
         raise UsageError(f"valid is the share of clips to validate on, from 0 to below 1, not {valid}")
     manifest = _grouped(manifest)
-    blocks = _blocks(manifest.table)
-    tally = _Tally.of(manifest.table, blocks)
+    blocks = blocks_of(manifest.table)
+    tally = Tally.of(manifest.table, blocks)
+    table = without_splits(manifest.table)
     if k == "group":
         number, chosen = len(tally.blocks), list(range(len(tally.blocks)))
     elif isinstance(k, int) and k >= 2:
@@ -116,7 +118,7 @@ def folds(manifest: Manifest, k: int | str, seed: int = 0, *, valid: float = 0.0
     made = []
     for fold in range(number):
         split = ["test" if fold_of[block] == fold else "train" for block in blocks]
-        one = manifest.replace(manifest.table.assign(split=pd.Series(split, dtype=object)), notes)
+        one = manifest.replace(table.assign(split=pd.Series(split, dtype=object)), notes)
         if valid:
             one = split_by_group(one, {"train": 1 - valid, "valid": valid}, seed)
         test = one.filter(split="test").groups
@@ -125,141 +127,18 @@ def folds(manifest: Manifest, k: int | str, seed: int = 0, *, valid: float = 0.0
     return made
 
 
-@dataclass
-class _Tally:
-    """Clips of each class in each block of rows that must stay together: `counts` (blocks, classes)."""
-
-    blocks: list[str]
-    counts: NDArray[np.float64]
-
-    @classmethod
-    def of(cls, table: pd.DataFrame, blocks: Sequence[str]) -> _Tally:
-        names = sorted(set(blocks), key=natural_key)
-        labels = table["label"].fillna("").astype(str)
-        classes = {label: j for j, label in enumerate(sorted(labels.unique(), key=natural_key))}
-        index = {name: i for i, name in enumerate(names)}
-        counts = np.zeros((len(names), max(len(classes), 1)))
-        np.add.at(counts, ([index[b] for b in blocks], [classes[label] for label in labels]), 1)
-        return cls(names, counts)
-
-    def divide(self, shares: Sequence[float], absent: Sequence[float], seed: int) -> list[int]:
-        """Return the part (0 …) of each block, so that every class comes as near to the shares as it can.
-
-        Large blocks are placed first where they help most, then single blocks are moved and pairs exchanged
-        while that helps; the best of several orders wins (after Sechidis et al., "On the stratification of
-        multi-label data", 2011).
-        """
-        blocks = len(self.blocks)
-        if not blocks:
-            return []
-        starts = 10 if blocks <= 300 else 2
-        key = hashlib.sha256(repr((seed, self.blocks)).encode()).digest()
-        random = np.random.default_rng(int.from_bytes(key[:8], "little"))
-        cost = _Cost(self.counts, np.array(shares), np.array(absent))
-        best: tuple[float, list[int]] = (math.inf, [])
-        for _ in range(starts):
-            order = np.lexsort((random.random(blocks), -self.counts.sum(axis=1)))
-            part = cost.place(order.tolist())
-            cost.improve(part, random.permutation(blocks), exchange=blocks <= 300)
-            total = cost.total(part)
-            if total < best[0] - 1e-9:
-                best = (total, part.tolist())
-        return best[1]
+def blocks_of(table: pd.DataFrame) -> list[str]:
+    """Return the block of each row, named by its first group: rows are tied by their group and by their video."""
+    first: dict[str, int] = {}
+    same_video = [(first.setdefault(name, row), row) for row, name in enumerate(table["video"])]
+    return tied_rows(table["group"].tolist(), same_video)
 
 
-class _Cost:
-    """How far an assignment is from its targets, class by class and in all."""
-
-    def __init__(
-        self, counts: NDArray[np.float64], shares: NDArray[np.float64], absent: NDArray[np.float64]
-    ) -> None:
-        # A last column holds the size, so that the parts keep their shares of all clips as well.
-        self.counts = np.hstack([counts, counts.sum(axis=1, keepdims=True)])
-        self.sums = np.maximum(self.counts.sum(axis=0), 1)
-        self.targets = shares[:, None] * self.sums
-        self.weights = np.append(np.ones(counts.shape[1]), counts.shape[1])
-        self.absent = absent
-        self.parts = np.arange(len(shares))
-
-    def of(self, held: NDArray[np.float64], part: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Return the cost (n,) of the parts (n,) for the clips a class that they hold (n, classes + 1)."""
-        far = (((held - self.targets[part]) / self.sums) ** 2 * self.weights).sum(axis=1)
-        lacking = (held[:, :-1] < 0.5).sum(axis=1) * self.absent[part]
-        return far + lacking + (held[:, -1] < 0.5) * 1e6
-
-    def total(self, part: NDArray[np.int64]) -> float:
-        return float(self.of(self.held(part), self.parts).sum())
-
-    def held(self, part: NDArray[np.int64]) -> NDArray[np.float64]:
-        held = np.zeros((len(self.parts), self.counts.shape[1]))
-        np.add.at(held, part, self.counts)
-        return held
-
-    def place(self, order: Sequence[int]) -> NDArray[np.int64]:
-        part = np.zeros(len(order), dtype=np.int64)
-        held = np.zeros((len(self.parts), self.counts.shape[1]))
-        for block in order:
-            gain = self.of(held + self.counts[block], self.parts) - self.of(held, self.parts)
-            part[block] = int(np.argmin(np.round(gain, 9)))
-            held[part[block]] += self.counts[block]
-        return part
-
-    def improve(self, part: NDArray[np.int64], order: NDArray[np.int64], exchange: bool) -> None:
-        held = self.held(part)
-        for _ in range(5):
-            moved = False
-            for block in order.tolist():
-                moved |= self._move(part, held, block)
-                if exchange:
-                    moved |= self._exchange(part, held, block)
-            if not moved:
-                return
-
-    def _move(self, part: NDArray[np.int64], held: NDArray[np.float64], block: int) -> bool:
-        here, clips = part[block], self.counts[block]
-        now = self.of(held, self.parts)
-        gain = self.of(held + clips, self.parts) - now + self.of(held - clips, self.parts)[here] - now[here]
-        gain[here] = 0
-        best = int(np.argmin(np.round(gain, 9)))
-        if gain[best] >= -1e-9:
-            return False
-        held[here] -= clips
-        held[best] += clips
-        part[block] = best
-        return True
-
-    def _exchange(self, part: NDArray[np.int64], held: NDArray[np.float64], block: int) -> bool:
-        here = int(part[block])
-        others = np.flatnonzero(part != here)
-        if not len(others):
-            return False
-        step, there, at = self.counts[others] - self.counts[block], part[others], np.full(len(others), here)
-        now = self.of(held, self.parts)
-        gain = self.of(held[here] + step, at) + self.of(held[there] - step, there) - now[here] - now[there]
-        best = int(np.argmin(np.round(gain, 9)))
-        if gain[best] >= -1e-9:
-            return False
-        held[here] += step[best]
-        held[there[best]] -= step[best]
-        part[block], part[others[best]] = there[best], here
-        return True
-
-
-def _blocks(table: pd.DataFrame) -> list[str]:
-    # Rows are tied by their group and by their video; a block is named by its first group in natural order.
-    parent: dict[str, str] = {}
-
-    def root(name: str) -> str:
-        while parent.setdefault(name, name) != name:
-            parent[name] = parent[parent[name]]
-            name = parent[name]
-        return name
-
-    pairs = [(f"g{g}", f"v{v}") for g, v in zip(table["group"], table["video"], strict=True)]
-    for group, video in sorted(set(pairs)):
-        first, second = sorted((root(group), root(video)), key=natural_key)
-        parent[second] = first
-    return [root(group)[1:] for group, _ in pairs]
+def without_splits(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the table without splits, and without the mark of a leak that splitting by group mends."""
+    if COLUMN in table.columns and set(table[COLUMN].dropna()) <= set(MENDED_BY_GROUPS):
+        table = table.drop(columns=COLUMN)
+    return table.assign(split=None)
 
 
 def _grouped(manifest: Manifest) -> Manifest:
@@ -268,7 +147,8 @@ def _grouped(manifest: Manifest) -> Manifest:
     return assign_groups(manifest) if manifest.table["group"].isna().any() else manifest
 
 
-def _shares(fractions: Mapping[str, float]) -> dict[str, float]:
+def checked_shares(fractions: Mapping[str, float]) -> dict[str, float]:
+    """Return the shares of the wanted splits in the order train, valid, test. Raises `UsageError` unless they sum to 1."""
     for name, share in fractions.items():
         if name not in SPLITS:
             raise UsageError(f"unknown split '{name}'; {closest(name, SPLITS)}")
@@ -278,6 +158,22 @@ def _shares(fractions: Mapping[str, float]) -> dict[str, float]:
         given = ", ".join(f"{share:g}" for share in fractions.values())
         raise UsageError(f"fractions must sum to 1, but {given} sum to {sum(fractions.values()):g}")
     return {name: fractions[name] for name in SPLITS if fractions.get(name, 0) > 0}
+
+
+def parse_fractions(text: str) -> dict[str, float]:
+    """Return the shares of train, valid and test.
+
+    >>> parse_fractions("0.7,0.15,0.15")
+    {'train': 0.7, 'valid': 0.15, 'test': 0.15}
+
+    Raises `UsageError` for anything but three numbers.
+    """
+    try:
+        train, valid, test = (float(part) for part in text.split(","))
+    except ValueError as error:
+        what = f"--fractions {text}: give three numbers for train,valid,test: 0.7,0.15,0.15"
+        raise UsageError(what) from error
+    return {"train": train, "valid": valid, "test": test}
 
 
 def _report(manifest: Manifest, wanted: Sequence[str], seed: int) -> list[str]:
