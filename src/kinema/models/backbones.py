@@ -15,7 +15,9 @@ import torch
 from torch import Tensor, nn
 
 import kinema.torch_setup  # noqa: F401  (before timm, which imports torchvision)
-from kinema.errors import DataError, UsageError, closest
+from kinema.errors import DataError, UsageError, closest, first_line
+from kinema.models.model_hub import model_hub
+from kinema.models.published import differences, read_published
 
 BUNDLED = "tf_efficientnet_lite0"
 
@@ -159,17 +161,22 @@ def _create(name: str, weights: str) -> Any:
         _load_bundled(network)
         return network
     if weights == "pretrained":
+        reachable = True
         try:
-            return timm.create_model(name, pretrained=True, num_classes=0)
+            with model_hub() as reachable:
+                return timm.create_model(name, pretrained=True, num_classes=0)
         except Exception as error:  # the hub's client raises a dozen kinds for one cause
-            reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
+            reason = (
+                first_line(error) if reachable else "it does not answer, and they were not fetched before"
+            )
             raise DataError(
                 f"weights of '{name}' cannot be fetched from the model hub ({reason}): give a file with weights=PATH, "
-                f"or use weights=bundled with the backbone {BUNDLED}, which needs no network"
+                f"weights=none to begin from nothing, or weights=bundled with the backbone {BUNDLED}, which needs no "
+                "network"
             ) from error
     network = timm.create_model(name, pretrained=False, num_classes=0)
     if weights != "none":
-        _load_file(network, Path(weights))
+        _load_file(network, name, Path(weights))
     return network
 
 
@@ -189,29 +196,15 @@ def _load_bundled(network: nn.Module) -> None:
     network.load_state_dict(dict(zip(own, tensors, strict=True)))
 
 
-def _load_file(network: nn.Module, path: Path) -> None:
+def _load_file(network: nn.Module, name: str, path: Path) -> None:
     if not path.is_file():
         raise UsageError(
             f"{path}: no such weights file; give bundled, pretrained, none, or the path of a state dict"
         )
-    try:
-        if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
-
-            stored = load_file(path)
-        else:
-            stored = torch.load(path, weights_only=True, map_location="cpu")
-    except Exception as error:
-        raise DataError(
-            f"{path}: not a state dict that can be read safely ({type(error).__name__})"
-        ) from error
-    stored = stored.get("state_dict", stored) if isinstance(stored, dict) else {}
-    own = network.state_dict()
-    missing = [key for key in own if key not in stored or stored[key].shape != own[key].shape]
-    if missing:
-        raise DataError(
-            f"{path}: {len(missing)} of {len(own)} tensors are missing or of another shape, first '{missing[0]}'"
-        )
+    stored, own = read_published(str(path)), network.state_dict()
+    found = differences(own, stored, more=True)  # its classifier is left out here
+    if found:
+        raise DataError(f"{path}: not the weights of '{name}': {found}; give its own state dict")
     network.load_state_dict({key: stored[key] for key in own})
 
 

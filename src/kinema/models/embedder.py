@@ -8,30 +8,41 @@ been compared with torch's.
 from __future__ import annotations
 
 import copy
-import os
+import threading
 import warnings
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import torch
 from filelock import FileLock
 from numpy.typing import NDArray
-from torch import Tensor, nn
 
 from kinema.data.clipspec import ClipSpec
-from kinema.errors import KinemaError
-from kinema.files import atomic_path, cache_folder
+from kinema.data.segments import usable_cores
+from kinema.errors import KinemaError, first_line
+from kinema.files import cache_folder
 from kinema.models.backbones import FrameBackbone
+from kinema.models.devices import torch_device
+from kinema.models.runtimes.graphs import Graph, OnnxGraph, open_graph
+from kinema.models.runtimes.modules import BackbonePath
+from kinema.models.runtimes.tracing import write_onnx
 
 # Largest difference accepted, relative to the largest feature of the same pictures.
 PARITY = 1e-4
+# Pictures in a call of one thread: the intermediate results of two stay in the processor's cache, those of a batch of
+# 16 do not (benchmarks/backbone.py compares them).
+_PIECE = 2
 
 
 class Embedder(Protocol):
-    """Pictures uint8 `(N, H, W, 3)` to features float32 `(N, D)`; `engine` names what computes them."""
+    """Pictures uint8 `(N, H, W, 3)` to features float32 `(N, D)`; `engine` names what computes them, `at_a_time` how
+    many calls may run side by side."""
 
     engine: str
+    at_a_time: int
     passes: int
 
     def __call__(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]: ...
@@ -42,12 +53,11 @@ def create_embedder(
 ) -> Embedder:
     """Return the fastest embedder that agrees with torch on this machine.
 
-    `device`: `auto`, `cpu` (ONNX Runtime), `torch` (torch on the CPU), `cuda` or `cuda:N`.
+    `device` is a word of `torch_device`; `cpu` is ONNX Runtime.
     """
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    if device != "cpu":
-        return TorchEmbedder(backbone, spec, "cpu" if device == "torch" else device)
+    where = torch_device(device)
+    if device == "torch" or where.type != "cpu":
+        return TorchEmbedder(backbone, spec, str(where))
     try:
         embedder = OnnxEmbedder(backbone, spec, threads)
     except ImportError:
@@ -58,9 +68,8 @@ def create_embedder(
     except KinemaError:
         raise
     except Exception as error:  # some networks of timm use what the exporter does not know
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:120]
         warnings.warn(
-            f"backbone '{backbone.name}' cannot be run by ONNX Runtime ({reason}): torch is used, slower on a CPU",
+            f"backbone '{backbone.name}' cannot be run by ONNX Runtime ({first_line(error)}): torch is used, slower on a CPU",
             stacklevel=2,
         )
         return TorchEmbedder(backbone, spec, "cpu")
@@ -73,6 +82,7 @@ class TorchEmbedder:
     def __init__(self, backbone: FrameBackbone, spec: ClipSpec, device: str) -> None:
         self.engine = f"torch {device.partition(':')[0]}"
         self.passes = 0
+        self.at_a_time = 1
         self._device = torch.device(device)
         self._spec = spec
         # On a GPU a copy: the model that the backbone belongs to stays on the CPU, beside its head.
@@ -88,8 +98,60 @@ class TorchEmbedder:
         return features
 
 
-class OnnxEmbedder:
-    """The backbone in ONNX Runtime; exported once for its weights and spec and kept in the cache folder."""
+class GraphEmbedder:
+    """The backbone as an exported graph.
+
+    Many pictures are dealt out, two at a time, to threads that each run the whole network: no thread waits for another
+    within a layer, and a decoder that takes a core for a moment delays one of them. Fewer pictures than threads, a live
+    stream's, are computed with all threads inside each layer.
+
+    `narrow` computes in one thread for each of several callers, `wide()` opens what computes with all threads.
+    """
+
+    engine: str
+
+    def __init__(self, narrow: Graph, wide: Callable[[], Graph], threads: int) -> None:
+        self.engine = narrow.engine
+        self.passes = 0
+        self.at_a_time = 2  # while the last pieces of one batch are computed, the next one's are begun
+        self._threads, self._narrow, self._open_wide = threads, narrow, wide
+        self._wide: Graph | None = None
+        self._lock = threading.Lock()
+        self._pool = ThreadPoolExecutor(threads, "embed") if threads > 1 else None
+
+    def __call__(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+        with self._lock:
+            self.passes += len(pictures)
+        pictures = np.ascontiguousarray(pictures)
+        if self._pool is None:
+            pieces = [_run(self._narrow, pictures[i : i + _PIECE]) for i in range(0, len(pictures), _PIECE)]
+        elif len(pictures) < self._threads:
+            return self.whole(pictures)
+        else:
+            step = min(_PIECE, len(pictures) // self._threads)
+            starts = range(0, len(pictures), step)
+            pieces = list(self._pool.map(lambda i: _run(self._narrow, pictures[i : i + step]), starts))
+        return np.concatenate(pieces) if pieces else _run(self._narrow, pictures)
+
+    def whole(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Compute all pictures in one call, with all threads inside each layer: the least wait for one picture."""
+        with self._lock:
+            if self._wide is None:
+                self._wide = self._open_wide()
+        return _run(self._wide, pictures)
+
+
+def open_embedder(path: Path, threads: int | None = None, *, openvino: bool = False) -> GraphEmbedder:
+    """Open an exported backbone, a file of any format; `openvino` lets OpenVINO run an ONNX file. Raises as `open_graph`."""
+    count = threads or usable_cores()
+    narrow = open_graph(path, count, count, openvino=openvino)
+    # The others have their threads inside each layer.
+    callers = count if isinstance(narrow, OnnxGraph) else 1
+    return GraphEmbedder(narrow, lambda: open_graph(path, count, openvino=openvino), callers)
+
+
+class OnnxEmbedder(GraphEmbedder):
+    """The backbone in ONNX Runtime; exported once for its weights and spec and kept in the cache folder as `path`."""
 
     engine = "onnxruntime cpu"
 
@@ -97,73 +159,39 @@ class OnnxEmbedder:
         folder = cache_folder() / "onnx"
         path = folder / f"{backbone.fingerprint()}-{spec.fingerprint(pixels_only=True)}.onnx"
         folder.mkdir(parents=True, exist_ok=True)
-        self.passes = 0
+        self.path = path
         self.agrees = True
+        count = threads or usable_cores()
         with FileLock(str(path) + ".lock"):
             if path.exists():
                 try:
-                    self._session = _session(path, threads)
-                    return
+                    narrow = OnnxGraph(path, 1)
                 except Exception:  # damaged: written anew
                     path.unlink()
+                else:
+                    super().__init__(narrow, lambda: OnnxGraph(path, count), count)
+                    return
             # Under its own name only once it is known to agree, so that a kill in between leaves nothing unchecked.
             candidate = path.with_suffix(".unchecked.onnx")
             try:
                 _export(backbone, spec, candidate)
-                self._session = _session(candidate, threads)
+                wide = OnnxGraph(candidate, count)
+                super().__init__(OnnxGraph(candidate, 1), lambda: wide, count)
                 self.agrees = _agrees(self, backbone, spec)
                 if self.agrees:
                     candidate.replace(path)
             finally:
                 candidate.unlink(missing_ok=True)
 
-    def __call__(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
-        self.passes += len(pictures)
-        features: NDArray[np.float32] = self._session.run(None, {"pictures": np.ascontiguousarray(pictures)})[
-            0
-        ]
-        return features
 
-
-def usable_cores() -> int:
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _session(path: Path, threads: int | None) -> Any:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads or usable_cores()
-    options.log_severity_level = 3
-    # Threads that spin while they wait take the cores from the decoders and from the temporal head.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-
-
-class _FromBytes(nn.Module):
-    """The backbone behind the spec's normalisation: uint8 `(N, H, W, 3)` to `(N, D)`."""
-
-    def __init__(self, backbone: FrameBackbone, spec: ClipSpec) -> None:
-        super().__init__()
-        self.backbone, self.spec = backbone, spec
-
-    def forward(self, pictures: Tensor) -> Tensor:
-        return self.backbone(self.spec.normalise(pictures))
+def _run(graph: Graph, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+    return graph.run({"pictures": pictures})["features"]
 
 
 def _export(backbone: FrameBackbone, spec: ClipSpec, path: Path) -> None:
-    module = _FromBytes(backbone, spec).eval()
     example = torch.zeros(2, spec.height, spec.width, 3, dtype=torch.uint8)
     device = next(backbone.parameters()).device
-    with atomic_path(path) as temporary, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        settings: dict[str, Any] = {"input_names": ["pictures"], "output_names": ["features"]}
-        axes = {"pictures": {0: "pictures"}, "features": {0: "pictures"}}
-        # The tracing exporter writes one self-contained file and needs no onnxscript.
-        torch.onnx.export(
-            module, (example.to(device),), str(temporary), dynamic_axes=axes, dynamo=False, **settings
-        )
+    write_onnx(BackbonePath(backbone, spec), [example.to(device)], ["pictures"], BackbonePath.outputs, path)
 
 
 def _agrees(embedder: OnnxEmbedder, backbone: FrameBackbone, spec: ClipSpec) -> bool:

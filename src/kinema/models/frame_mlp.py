@@ -35,7 +35,7 @@ class FrameMLP(SequenceHead):
         return self.layers(self.standardise(described)).mean(1)
 
 
-@register("frame_mlp", spec=ClipSpec(frames=16, fps=8.0))
+@register("frame_mlp", spec=ClipSpec(frames=16, fps=8.0), paper="S4's image_MLP, on the bundled backbone")
 def frame_mlp(
     num_classes: int,
     spec: ClipSpec,
@@ -45,7 +45,14 @@ def frame_mlp(
     hidden: int = 256,
     dropout: float = 0.5,
 ) -> VideoModel:
-    """Classifies single pictures and averages over the clip; what it misses is what time adds."""
+    """Classifies single pictures and averages over the clip; what it misses is what time adds.
+
+    With EfficientNet-Lite0 and 400 classes: 3.80 M parameters, 6.15 GFLOPs (multiply-adds) a clip of 16 x 224 x 224.
+
+    ```
+    (B·T, 3, 224, 224) ─ backbone ─▶ (B, T, 1280) ─ linear 256, ReLU ─ linear ─▶ (B, T, K) ─ mean ─▶ (B, K)
+    ```
+    """
     network = FrameBackbone(backbone, weights)
     model = FactorisedModel(
         num_classes, spec.frames, network, FrameMLP(network.dim, num_classes, spec.frames, hidden, dropout)

@@ -7,13 +7,22 @@ are sparse and of very different scales.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
-from typing import Any, Literal
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, Protocol
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from kinema.errors import UsageError, closest
+
+
+class Running(Protocol):
+    """Answers for the window that ends with each new sample of one stream, on the CPU."""
+
+    def push(self, sample: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Take the next sample `(D,)`; return the logits `(K,)` that `forward` gives for the window that ends with it."""
 
 
 class TemporalHead(nn.Module):
@@ -35,8 +44,22 @@ class TemporalHead(nn.Module):
         every = samples.unfold(0, self.frames, 1).transpose(1, 2)
         return torch.cat([self.describe(part) for part in every.split(64)])
 
+    def running(self, window: Tensor) -> Running | None:
+        """Return what answers a live stream sample by sample at less than a window's work, where a head can.
+
+        `window` `(frames, D)`: the samples so far, oldest first.
+        """
+        return None
+
     def prepare(self, described: Tensor) -> None:
         """Take what is fixed from described training windows `(N, …)` before the first step."""
+
+    def choose(self, videos: Sequence[Tensor], targets: Sequence[int], groups: Sequence[str]) -> str | None:
+        """Choose, after `prepare`, what to use of the described windows `(n, …)` of each training video.
+
+        Return what was chosen, in words, where it is not what the head begins with.
+        """
+        return None
 
     def decide(self, described: Tensor) -> Tensor:
         """Return logits `(B, K)`."""
@@ -249,6 +272,13 @@ _HEADS: dict[str, tuple[Callable[..., TemporalHead], dict[str, Any]]] = {
     "tcn": (TemporalConvolution, {}),
     "attention": (AttentionPooling, {}),
 }
+
+
+def register_head(name: str, builder: Callable[..., TemporalHead], **fixed: Any) -> None:
+    """Let `create_head` build `builder(dim, num_classes, frames, **fixed, **settings)` under `name`."""
+    if name in _HEADS:
+        raise ValueError(f"head '{name}' is registered twice")
+    _HEADS[name] = (builder, fixed)
 
 
 def head_names() -> list[str]:

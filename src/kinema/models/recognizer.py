@@ -12,18 +12,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from kinema.data.clipspec import ClipSpec, Picture
-from kinema.errors import DataError, UsageError
+from kinema.data.clipspec import ClipSpec
+from kinema.errors import DataError, UsageError, first_line
 from kinema.files import atomic_path, write_json
 from kinema.models.backbones import backbone_statistics
 from kinema.models.base import FactorisedModel, VideoModel
 from kinema.models.embedder import Embedder, create_embedder
+from kinema.models.follow import Follower, create_follower
 from kinema.models.prediction import Job, Prediction, TimelineChunk
+from kinema.models.published import differences
 from kinema.models.registry import create_model, model_entry
-from kinema.models.threads import one_thread
+from kinema.models.runtimes.info import fingerprint_of
+from kinema.models.runtimes.names import check_runtime
 from kinema.models.timeline import FeatureChunk, embed_jobs, joined
 from kinema.video import Source, open_source
 
@@ -63,7 +65,9 @@ class Recognizer:
     provenance: dict[str, Any] = field(default_factory=dict)
     device: str = "auto"
     folder: Path | None = None
+    runtime: str | None = None
     _embedder: Embedder | None = field(default=None, repr=False)
+    _follower: Follower | None = field(default=None, repr=False)
 
     @classmethod
     def create(
@@ -75,11 +79,25 @@ class Recognizer:
         return cls(name, model, spec, list(classes), settings)
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str], device: str = "auto") -> Recognizer:
+    def load(
+        cls, path: str | os.PathLike[str], device: str = "auto", runtime: str | None = "auto"
+    ) -> Recognizer:
         """Read a recognizer's folder, or a run folder that has one.
 
-        Raises `DataError` when it is incomplete, damaged or written by a newer version.
+        `runtime` says what computes when videos are followed: a word of `kinema.models.runtimes.names.RUNTIMES`. `auto`
+        is the fastest on this machine's processor, by a short measurement that is kept (`choose_runtime`); None is what
+        training uses: ONNX Runtime for the features of single pictures, torch for the rest. Features for training and
+        evaluation never depend on it.
+
+        Raises `DataError` when the folder is incomplete, damaged or written by a newer version, or when its exported
+        files belong to other weights; `UsageError` for an unknown runtime, and for one on a GPU that has none there.
         """
+        if runtime is not None:
+            check_runtime(runtime)
+            if runtime not in ("auto", "torch") and device not in ("auto", "cpu"):
+                raise UsageError(
+                    f"runtime '{runtime}' computes on the processor: leave out device '{device}', or take runtime auto"
+                )
         folder = _find(Path(path))
         try:
             stored = json.loads((folder / "recognizer.json").read_text(encoding="utf-8"))
@@ -101,10 +119,10 @@ class Recognizer:
                 f"{folder / 'recognizer.json'}: damaged, or of another version of kinema ({reason}); "
                 "restore the file or train again"
             ) from error
-        _load_tensors(model, folder / "weights.safetensors")
+        _load_tensors(model, name, classes, folder / "weights.safetensors")
         model.eval()
         return cls(
-            name, model, spec, classes, settings, temperature, thresholds, provenance, device, folder,
+            name, model, spec, classes, settings, temperature, thresholds, provenance, device, folder, runtime,
         )  # fmt: skip
 
     def save(self, path: str | os.PathLike[str]) -> Path:
@@ -138,9 +156,25 @@ class Recognizer:
             self._embedder = create_embedder(self.factorised.backbone, self.spec, self.device)
         return self._embedder
 
+    @property
+    def follower(self) -> Follower:
+        """What follows a video picture by picture; created when first used."""
+        if self._follower is None and self.runtime is not None:
+            from kinema.models.runtimes.opening import open_follower
+
+            self._follower = open_follower(self, self.runtime)
+        if self._follower is None:
+            embedder = self.embedder if isinstance(self.model, FactorisedModel) else None
+            self._follower = create_follower(self.model, self.spec, self.device, embedder)
+        return self._follower
+
+    def fingerprint(self) -> str:
+        """Return a hash of all that the probabilities depend on besides the pictures; exported files carry it."""
+        return fingerprint_of(self.name, self.settings, self.spec, self.classes, self.temperature, self.model)
+
     def forget_embedder(self) -> None:
-        """Make the next use of `embedder` take the weights as they are now."""
-        self._embedder = None
+        """Make the next use take the weights as they are now."""
+        self._embedder = self._follower = None
 
     def probabilities(self, logits: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the calibrated probabilities `(..., K)` of logits `(..., K)`."""
@@ -170,11 +204,13 @@ class Recognizer:
 
     def timeline(self, jobs: Sequence[Job], *, batch_size: int = 16) -> Iterator[TimelineChunk]:
         """Yield the logits of every window of all jobs as they come; memory does not grow with a video's length."""
-        model = self.factorised
-        rings: dict[int, torch.Tensor] = {}
+        states: dict[int, Any] = {}
         counts: dict[int, int] = {}
         waiting: dict[int, list[FeatureChunk]] = {}
-        for part in embed_jobs(jobs, self.spec, self.embedder, batch_size=batch_size):
+        follower = self.follower
+        for part in embed_jobs(
+            jobs, self.spec, follower.embed, batch_size=batch_size, at_a_time=follower.at_a_time
+        ):
             held = waiting.setdefault(part.job, [])
             held.append(part)
             # A call of the head costs the samples before its first window as well: few large calls are cheaper.
@@ -185,16 +221,12 @@ class Recognizer:
             count = len(chunk.times)
             logits = np.zeros((0, len(self.classes)), np.float32)
             if count:
-                features = torch.from_numpy(np.ascontiguousarray(chunk.features))
-                history = rings.get(chunk.job)
-                logits = self._classify(features, history)
-                known = features if history is None else torch.cat([history, features])
-                rings[chunk.job] = known[-max(1, model.frames - 1) :].clone()
+                logits, states[chunk.job] = follower.advance(chunk.features, states.get(chunk.job))
                 counts[chunk.job] = seen + count
-            full = np.arange(seen + 1, seen + count + 1) >= model.frames
+            full = np.arange(seen + 1, seen + count + 1) >= self.spec.frames
             error = chunk.error
             if chunk.last:
-                rings.pop(chunk.job, None)
+                states.pop(chunk.job, None)
                 if error is None and counts.pop(chunk.job, 0) == 0:
                     error = _nothing_seen(jobs[chunk.job])
             yield TimelineChunk(
@@ -210,41 +242,26 @@ class Recognizer:
             )
 
     def stream(self, source: Source | str | os.PathLike[str]) -> Iterator[StreamRow]:
-        """Yield a row for each sampled moment as soon as its frame arrives, at one backbone pass each.
+        """Yield a row for each sampled moment as soon as its frame arrives, at one backbone pass each
+        (a model of whole clips: one pass every `stride` moments).
 
         The probabilities are those that `predict` gives for the window that ends at that moment.
         """
-        state: torch.Tensor | None = None
+        state: Any = None
         with ExitStack() as stack:
             opened = source if isinstance(source, Source) else stack.enter_context(open_source(source))
             for picture in self.spec.pictures(opened):
                 began = time.perf_counter()
-                logits, state = self._step(picture, state)
+                logits, state = self.follower.step(picture.image, state)
                 yield StreamRow(
                     picture.time, self.probabilities(logits), picture.image, time.perf_counter() - began
                 )
-
-    # Not a `with` around the loop above: between two rows the mode would hold in the caller's code.
-    @torch.inference_mode()
-    def _step(self, picture: Picture, state: torch.Tensor | None) -> tuple[NDArray[np.float32], torch.Tensor]:
-        self.model.eval()
-        features = torch.from_numpy(self.embedder(picture.image[None]))
-        logits, state = self.factorised.step(features, state)
-        return logits.numpy()[0], state
-
-    @torch.inference_mode()
-    def _classify(self, features: torch.Tensor, history: torch.Tensor | None) -> NDArray[np.float32]:
-        self.model.eval()
-        with one_thread():  # the backbone has the cores meanwhile
-            logits = self.factorised.classify_track(features, history)
-        result: NDArray[np.float32] = logits.float().numpy()
-        return result
 
     @property
     def factorised(self) -> FactorisedModel:
         """The model, where it has features of single pictures; `UsageError` where it has none."""
         if not isinstance(self.model, FactorisedModel):
-            raise UsageError(f"model '{self.name}' has no frame features: it cannot be streamed")
+            raise UsageError(f"model '{self.name}' has no features of single pictures")
         return self.model
 
 
@@ -268,19 +285,28 @@ def _find(path: Path) -> Path:
     raise DataError(f"{path}: holds no recognizer.json; give a run folder whose training ended, or train one")
 
 
-def _load_tensors(model: VideoModel, path: Path) -> None:
+def _load_tensors(model: VideoModel, name: str, classes: list[str], path: Path) -> None:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     try:
-        model.load_state_dict(load_file(path))
+        stored = load_file(path)
     except FileNotFoundError as error:
         raise DataError(f"{path}: missing; the recognizer is incomplete, copy its whole folder") from error
-    except (SafetensorError, RuntimeError) as error:
-        reason = str(error).strip().splitlines()[0]
+    except SafetensorError as error:
+        raise DataError(f"{path}: damaged ({first_line(error)}); copy the whole folder again") from error
+    own = model.state_dict()
+    found = differences(own, stored)
+    if found:
+        # Where nothing but the rows of the classifier differ, it is the list of classes that does.
+        rows = {len(stored[key]) for key in own if key in stored and stored[key].shape != own[key].shape}
+        if set(own) == set(stored) and len(rows) == 1:
+            found = f"weights of {rows.pop()} classes, and the list has {len(classes)}"
         raise DataError(
-            f"{path}: does not fit its recognizer.json ({reason}); copy the whole folder again"
-        ) from error
+            f"{path}: does not fit its recognizer.json, a '{name}' for {', '.join(classes[:5])}"
+            f"{', …' if len(classes) > 5 else ''}: {found}; copy the whole folder again"
+        )
+    model.load_state_dict(stored)
 
 
 def _nothing_seen(job: Job) -> DataError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -20,15 +21,16 @@ from kinema.models.prediction import Job
 from kinema.video import Source, open_source
 
 _POLL = 0.2  # seconds between looks at whether the consumer has gone
+_PATIENCE = 2.0  # seconds that the pictures of a live source wait for others to fill their batch
 
 
 @dataclass
 class FeatureChunk:
-    """The next features `(n, D)` of one job, their `times` `(n,)`, and the frames decoded since the last chunk."""
+    """The next features `(n, …)` of one job, their `times` `(n,)`, and the frames decoded since the last chunk."""
 
     job: int
     times: NDArray[np.float64]
-    features: NDArray[np.float32]
+    features: NDArray[Any]
     frame_times: NDArray[np.float64]
     frame_indices: NDArray[np.int64]
     last: bool = False
@@ -60,20 +62,25 @@ class _Pending:
 def embed_jobs(
     jobs: Sequence[Job],
     spec: ClipSpec,
-    embed: Callable[[NDArray[np.uint8]], NDArray[np.float32]],
+    embed: Callable[[NDArray[np.uint8]], NDArray[Any]],
     *,
     batch_size: int = 16,
     decoders: int = 2,
+    at_a_time: int = 1,
     prepare: Callable[[NDArray[np.uint8]], NDArray[np.uint8]] | None = None,
 ) -> Iterator[FeatureChunk]:
     """Yield the features of all jobs, each job's chunks in order, batches filled across jobs.
 
-    `decoders` threads decode ahead by at most four batches, and one thread embeds a batch while the caller works on the
-    chunks of the one before. A job that cannot be read ends with a chunk whose `error` is set; the others go on.
+    `decoders` threads decode ahead by at most four batches, and `at_a_time` threads embed a batch each while the caller
+    works on the chunks of earlier ones. A job that cannot be read ends with a chunk whose `error` is set; the others go on.
     `prepare` is applied to each picture, for a flipped copy say.
+
+    How many pictures share a batch depends on the jobs alone, not on how fast they are decoded, as the last bits of features
+    depend on it. Only a live source's pictures are not kept waiting.
     """
     items: queue.Queue[_Item] = queue.Queue(maxsize=4 * batch_size)
     stop = threading.Event()
+    patience = _PATIENCE if any(isinstance(job.video, Source) and job.video.live for job in jobs) else None
     waiting = iter(enumerate(jobs))
     lock = threading.Lock()
 
@@ -93,7 +100,7 @@ def embed_jobs(
             problems: list[str] = []
             error: KinemaError | None = None
             try:
-                for picture in _pictures(job, spec, frames, problems):
+                for picture in _pictures(job, spec, frames, problems, alone):
                     if stop.is_set():
                         return
                     put(_Item(index, picture, frames.copy()))
@@ -105,23 +112,24 @@ def embed_jobs(
                 error.__cause__ = caught
             put(_Item(index, None, frames, error, problems))
 
+    # Where several videos are decoded side by side, a thread each is enough.
+    alone = None if len(jobs) < max(2, decoders) else 1
     threads = [threading.Thread(target=decode, daemon=True) for _ in range(max(1, min(decoders, len(jobs))))]
     for thread in threads:
         thread.start()
-    embedding = ThreadPoolExecutor(1)
+    embedding = ThreadPoolExecutor(at_a_time)
     try:
         open_jobs = len(jobs)
-        ahead: tuple[dict[int, _Pending], Future[NDArray[np.float32]]] | None = None
+        ahead: deque[tuple[dict[int, _Pending], Future[NDArray[Any]]]] = deque()
         while open_jobs or ahead:
             pictures: list[NDArray[np.uint8]] = []
             pending: dict[int, _Pending] = {}
             while open_jobs and len(pictures) < batch_size:
                 try:
-                    # Once something is at hand, a job's end is handed on rather than held until the batch is full.
-                    item = items.get(timeout=_POLL if not pictures else 2.0)
+                    item = items.get(timeout=patience if pictures and patience else _POLL)
                 except queue.Empty:
                     alive = any(thread.is_alive() for thread in threads)
-                    if pictures or ahead or (not alive and items.empty()):
+                    if (pictures and patience) or (ahead and not pictures) or (not alive and items.empty()):
                         break
                     continue
                 entry = pending.setdefault(item.job, _Pending())
@@ -135,12 +143,14 @@ def embed_jobs(
                     pictures.append(prepare(item.picture.image) if prepare else item.picture.image)
             if not pending and not ahead:
                 raise KinemaError("decoding threads ended early: please report this")
-            begun = (pending, embedding.submit(_embed, embed, pictures)) if pending else None
-            if ahead:
-                features = ahead[1].result()
-                for job_index, entry in ahead[0].items():
+            if pending:
+                ahead.append((pending, embedding.submit(_embed, embed, pictures)))
+            # One batch more than is computed is under way, so that it is at hand when another is done.
+            if len(ahead) > at_a_time + 1 or not pending:
+                entries, computed = ahead.popleft()
+                features = computed.result()
+                for job_index, entry in entries.items():
                     yield _chunk(job_index, entry, features)
-            ahead = begun
     finally:
         stop.set()
         embedding.shutdown(cancel_futures=True)
@@ -149,8 +159,8 @@ def embed_jobs(
 
 
 def _embed(
-    embed: Callable[[NDArray[np.uint8]], NDArray[np.float32]], pictures: list[NDArray[np.uint8]]
-) -> NDArray[np.float32]:
+    embed: Callable[[NDArray[np.uint8]], NDArray[Any]], pictures: list[NDArray[np.uint8]]
+) -> NDArray[Any]:
     return embed(np.stack(pictures)) if pictures else np.zeros((0, 0), np.float32)
 
 
@@ -168,7 +178,7 @@ def joined(chunks: Sequence[FeatureChunk]) -> FeatureChunk:
     )
 
 
-def _chunk(job: int, entry: _Pending, features: NDArray[np.float32]) -> FeatureChunk:
+def _chunk(job: int, entry: _Pending, features: NDArray[Any]) -> FeatureChunk:
     return FeatureChunk(
         job,
         np.array(entry.times, np.float64),
@@ -186,7 +196,7 @@ def _name(job: Job) -> str:
 
 
 def _pictures(
-    job: Job, spec: ClipSpec, frames: list[tuple[int, float]], problems: list[str]
+    job: Job, spec: ClipSpec, frames: list[tuple[int, float]], problems: list[str], threads: int | None
 ) -> Iterator[Picture]:
     def seen(index: int, time: float) -> None:
         frames.append((index, time))
@@ -196,6 +206,6 @@ def _pictures(
         yield from spec.pictures(job.video, **settings)
         problems += job.video.problems
         return
-    with open_source(Path(job.video), fps=job.fps) as source:
+    with open_source(Path(job.video), fps=job.fps, threads=threads) as source:
         yield from spec.pictures(source, **settings)
         problems += source.problems
