@@ -165,7 +165,7 @@ spec = ClipSpec(frames=5, fps=5, height=48, width=48)
 backbone = FrameBackbone("test_resnet", "none").requires_grad_(False).eval()
 embedder = create_embedder(backbone, spec, "torch")
 class Slow:
-    engine, passes = embedder.engine, 0
+    engine, passes, at_a_time = embedder.engine, 0, 1
     def __call__(self, pictures):
         time.sleep(float(sys.argv[1]))
         return embedder(pictures)
@@ -182,6 +182,7 @@ def process(seconds: float, folder: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 
+@pytest.mark.slow
 def test_a_killed_extraction_goes_on_where_it_stopped(actions: Path, cache_folder: Path) -> None:
     folder = actions / "move2"
     running = process(0.4, folder)
@@ -200,6 +201,7 @@ def test_a_killed_extraction_goes_on_where_it_stopped(actions: Path, cache_folde
     assert len(after.readable()) == 6
 
 
+@pytest.mark.slow
 def test_two_processes_may_share_the_cache(actions: Path) -> None:
     both = [process(0.05, actions / "move2") for _ in range(2)]
     outputs = [one.communicate(timeout=120)[0] for one in both]

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from kinema.data import Segment
-from kinema.errors import KinemaError, UsageError
+from kinema.errors import KinemaError
 from kinema.models import VideoModel, create_head
 from kinema.training import TrainSettings, fit
 from kinema.training.batches import WindowBatches, Windows, _balanced, _spread, describe_tracks
@@ -267,33 +267,3 @@ def test_training_draws_of_every_track_equally_and_valid_takes_all() -> None:
     assert inputs[:, 0].tolist() == [10, 11, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9]
     assert targets.tolist() == [1, 1] + [0] * 10
     assert len(valid) == 3
-
-
-@pytest.mark.parametrize(
-    ("name", "value", "words"),
-    [
-        ("epoch", 3, "did you mean 'epochs'?"),
-        ("epochs", 0, "a whole number of at least 1"),
-        ("epochs", True, "a whole number of at least 1"),
-        ("batch_size", "8", "a whole number of at least 1"),
-        ("seed", -1, "a whole number of at least 0"),
-        ("seed", "x", "a whole number"),
-        ("learning_rate", "fast", "give a number"),
-        ("learning_rate", 0, "above 0"),
-        ("learning_rate", math.nan, "give a number"),
-        ("mixup", "much", "give a number"),
-        ("label_smoothing", 1.0, "from 0 to below 1"),
-        ("class_weights", "even", "balanced or none"),
-        ("flip", "no", "true or false"),
-        ("precision", "float8", "auto or 32-true"),
-    ],
-)
-def test_settings_that_cannot_be_are_refused(name: str, value: Any, words: str) -> None:
-    with pytest.raises(UsageError) as caught:
-        TrainSettings.from_dict({name: value})
-    assert words in str(caught.value)
-
-
-def test_settings_are_saved_whole() -> None:
-    wanted = settings(epochs=3, class_weights="none")
-    assert TrainSettings.from_dict(wanted.to_dict()) == wanted

@@ -3,8 +3,8 @@
 from kinema.training.features import Extraction, FeatureCache, Track
 from kinema.training.fit import FitResult, fit
 from kinema.training.run_folder import Run
-from kinema.training.settings import TrainSettings
-from kinema.training.train import train
+from kinema.training.settings import Refit, TrainSettings
+from kinema.training.train import resume, train
 from kinema.training.work import Listener
 
 __all__ = [
@@ -12,9 +12,11 @@ __all__ = [
     "FeatureCache",
     "FitResult",
     "Listener",
+    "Refit",
     "Run",
     "Track",
     "TrainSettings",
     "fit",
+    "resume",
     "train",
 ]

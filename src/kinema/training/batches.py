@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import queue
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -14,10 +13,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from kinema.data import Segment
-from kinema.data.clips import draw_start, read_clip
+from kinema.data.clips import draw_clip
 from kinema.data.clipspec import ClipSpec
 from kinema.data.transforms import ClipAugmentation
 from kinema.models import FactorisedModel, TemporalHead, VideoModel, with_history
+from kinema.training.distributed import Team
 from kinema.training.features import Track
 from kinema.training.settings import TrainSettings
 
@@ -25,7 +25,12 @@ _PART = 256  # samples described at a time
 
 
 class Batches(Protocol):
-    """Iterable of `(inputs, targets)`, with how a model makes logits of its inputs."""
+    """Iterable of `(inputs, targets)`, with how a model makes logits of its inputs.
+
+    Where inputs are no numbers that a model takes, `floats(inputs)` makes them so (`as_floats`); where reading is dear,
+    `start(step)` lets the next pass begin with that batch, and the inputs may be those of the process's share of the
+    batch alone (`Team.share`); the targets are always those of the whole batch.
+    """
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]: ...
 
@@ -39,6 +44,12 @@ class Batches(Protocol):
 
     def class_weights(self) -> Tensor:
         """Return weights `(K,)`, inverse to the classes' frequencies, of mean 1 over the items."""
+
+
+def as_floats(batches: Batches, inputs: Tensor) -> Tensor:
+    """Return what `batches.logits` takes of inputs as they were read."""
+    convert: Callable[[Tensor], Tensor] | None = getattr(batches, "floats", None)
+    return inputs if convert is None else convert(inputs)
 
 
 @dataclass
@@ -158,7 +169,10 @@ class WindowBatches:
 
 
 class ClipBatches:
-    """Clips `(B, 3, T, H, W)` decoded from their videos while training, by threads that read ahead."""
+    """Clips as they are stored, uint8 `(B, T, H, W, 3)`, decoded while training by threads that read ahead.
+
+    They are normalised where the model is, part by part. Only `team`'s share of a batch is decoded.
+    """
 
     def __init__(
         self,
@@ -170,13 +184,14 @@ class ClipBatches:
         *,
         augmentation: ClipAugmentation | None = None,
         workers: int = 2,
+        team: Team = Team(),
     ) -> None:
         self._segments, self._spec, self._settings = list(segments), spec, settings
         self._targets = np.asarray(targets, np.int64)
         self._classes = classes
         self._augmentation = augmentation
-        self._workers = workers
-        self._epoch = 0
+        self._workers, self._team = workers, team
+        self._epoch = self._start = 0
 
     def __len__(self) -> int:
         return -(-self._items() // self._settings.batch_size)
@@ -186,6 +201,14 @@ class ClipBatches:
 
     def set_epoch(self, epoch: int) -> None:
         self._epoch = epoch
+
+    def start(self, step: int) -> None:
+        """Let the next pass, and only that, begin with batch `step` (from 0)."""
+        self._start = step
+
+    def floats(self, inputs: Tensor) -> Tensor:
+        """Return normalised clips `(B, 3, T, H, W)`."""
+        return self._spec.clip(inputs)
 
     def logits(self, model: VideoModel, inputs: Tensor) -> Tensor:
         return model(inputs)
@@ -198,17 +221,25 @@ class ClipBatches:
         if self._augmentation is not None:
             order = np.random.default_rng([self._settings.seed, self._epoch]).permutation(order)
         size = self._settings.batch_size
-        clips = _read_ahead(lambda place: self._clip(int(order[place]), place), len(order), self._workers)
-        for begin in range(0, len(order), size):
-            part = order[begin : begin + size]
-            pictures = torch.stack([next(clips) for _ in part])
-            yield self._spec.clip(pictures), torch.from_numpy(self._targets[part])
+        first, self._start = self._start * size, 0
+        parts = [range(begin, min(begin + size, len(order))) for begin in range(first, len(order), size)]
+        shares = [[part[i] for i in self._team.share(len(part))] for part in parts]
+        # A share of nothing has the shape of a clip, too.
+        read = [share or [part[0]] for share, part in zip(shares, parts, strict=True)]
+        places = [place for chosen in read for place in chosen]
+        clips = _read_ahead(lambda place: self._clip(int(order[place]), place), places, self._workers)
+        for part, share, chosen in zip(parts, shares, read, strict=True):
+            inputs = torch.stack([next(clips) for _ in chosen])[: len(share)]
+            yield inputs, torch.from_numpy(self._targets[order[part.start : part.stop]])
+
+    def pictures(self) -> Iterator[Tensor]:
+        """Yield the clips of each batch, uint8 `(B, T, H, W, 3)`."""
+        return (pictures for pictures, _ in self)
 
     def _clip(self, index: int, place: int) -> Tensor:
         rng = np.random.default_rng([self._settings.seed, self._epoch, place])
         segment = self._segments[index]
-        start = draw_start(segment, self._spec, rng if self._augmentation else None)
-        pictures = torch.from_numpy(read_clip(segment, self._spec, start))
+        pictures = torch.from_numpy(draw_clip(segment, self._spec, rng if self._augmentation else None))
         return self._augmentation(pictures, rng) if self._augmentation else pictures
 
 
@@ -229,21 +260,19 @@ def _balanced(targets: NDArray[np.int64], classes: int) -> Tensor:
     return torch.from_numpy(weights.astype(np.float32))
 
 
-def _read_ahead(read: Callable[[int], Tensor], count: int, workers: int) -> Iterator[Tensor]:
-    """Yield `read(0)`, `read(1)`, … in order, read by `workers` threads at most eight ahead."""
+def _read_ahead(read: Callable[[int], Tensor], places: Sequence[int], workers: int) -> Iterator[Tensor]:
+    """Yield `read(place)` of each place in order, read by `workers` threads at most eight ahead."""
     from concurrent.futures import Future, ThreadPoolExecutor
 
     ahead: queue.Queue[Future[Tensor]] = queue.Queue()
-    stop = threading.Event()
     with ThreadPoolExecutor(max(1, workers)) as pool:
         try:
-            for place in range(count):
+            for place in places:
                 ahead.put(pool.submit(read, place))
                 if ahead.qsize() >= 8:
                     yield ahead.get().result()
             while not ahead.empty():
                 yield ahead.get().result()
         finally:
-            stop.set()
             while not ahead.empty():
                 ahead.get().cancel()

@@ -18,6 +18,7 @@ from kinema.errors import DataError, KinemaError
 from kinema.files import atomic_path, cache_folder
 from kinema.models import Embedder, FeatureChunk, FrameBackbone, Job, embed_jobs
 from kinema.training.content import ContentHashes
+from kinema.video.store_errors import StoreError
 
 # Raised when decoding, sampling or embedding change what the same inputs give.
 _VERSION = 1
@@ -83,7 +84,8 @@ class FeatureCache:
     ) -> Extraction:
         """Return the tracks of `segments`; `progress(done, total)` counts segments.
 
-        A segment that cannot be read is listed in `problems` and has no track.
+        A segment that cannot be read is listed in `problems` and has no track. Raises `StoreError` when an object store
+        refuses or does not answer.
         """
         problems: list[str] = []
         keys: list[str | None] = []
@@ -93,6 +95,9 @@ class FeatureCache:
             except OSError as error:
                 keys.append(None)
                 problems.append(f"{segment.video}: {error.strerror or error}")
+            except DataError as error:  # a stored video that is not there
+                keys.append(None)
+                problems.append(str(error))
         missing = [i for i, key in enumerate(keys) if key is not None and not self._path(key).exists()]
         done = len(segments) - len(missing)
         if progress is not None:
@@ -100,6 +105,8 @@ class FeatureCache:
         absent, absent_keys = [segments[i] for i in missing], [keys[i] for i in missing]
         computed = 0
         for index, problem in self._compute(absent, absent_keys, mirrored, batch_size):
+            if isinstance(problem, StoreError):  # no fault of the video: to train without it would be wrong
+                raise problem
             computed += problem is None
             if problem is not None:
                 problems.append(str(problem))
@@ -118,7 +125,12 @@ class FeatureCache:
         jobs = [Job(s.video, s.start, s.end, rate_of(s)) for s in segments]
         parts: dict[int, list[FeatureChunk]] = {}
         chunks = embed_jobs(
-            jobs, self._spec, self._embedder, batch_size=batch_size, prepare=_mirror if mirrored else None
+            jobs,
+            self._spec,
+            self._embedder,
+            batch_size=batch_size,
+            at_a_time=self._embedder.at_a_time,
+            prepare=_mirror if mirrored else None,
         )
         for chunk in chunks:
             parts.setdefault(chunk.job, []).append(chunk)

@@ -14,15 +14,21 @@ import torch
 from kinema import __version__
 from kinema.data import Manifest
 from kinema.evaluation.summary import ReportData
-from kinema.models import Recognizer
+from kinema.models import Recognizer, model_entry
 from kinema.training.fit import FitResult
 from kinema.training.settings import TrainSettings
 from kinema.training.work import Work
 
 
 def provenance(
-    manifest: Manifest, source: Path, settings: TrainSettings, report: ReportData, seconds: float
+    manifest: Manifest,
+    source: Path,
+    settings: TrainSettings,
+    report: ReportData,
+    seconds: float,
+    speed: dict[str, Any] | None,
 ) -> dict[str, Any]:
+    """Return what the recognizer and the report say of their origin: `seconds` of training, `speed` as it was measured."""
     return {
         "kinema": __version__,
         "torch": torch.__version__,
@@ -31,9 +37,12 @@ def provenance(
         "data": str(source),
         "data_fingerprint": manifest.fingerprint(),
         "train_labels": _train_labels(manifest),
+        **({"split_by": manifest.split_by} if manifest.split_by else {}),
         "seed": settings.seed,
         "seconds": round(seconds, 1),
         "protocol": report.protocol,
+        **({"calibration": report.calibration} if report.calibration else {}),
+        **({"speed": speed} if speed else {}),
     }
 
 
@@ -48,24 +57,26 @@ def s4_results(
 ) -> dict[str, Any]:
     """The fields of S4's results.json, None where they have no meaning here; frames are counted as it counted them.
 
-    `test_accuracy` is at video level. There is one round of training so far, so rounds 2 and 3 have no epochs.
+    `test_accuracy` is at video level. S4 had up to three rounds; the epochs of any more are in `fit_history.csv`.
     """
     best = result.history.iloc[result.best_epoch - 1]
     # With folds every item is tested once, and none has a split of its own.
     frames = pd.Series([t.segment.split or "test" for t in work.tracks]).to_frame("split")
     frames["rows"] = [len(t.frame_times) for t in work.tracks]
     rows = frames.groupby("split")["rows"].sum()
-    head = recognizer.settings
-    sizes = [head.get("hidden"), *[None] * 2]
+    head = {**model_entry(recognizer.name).settings, **recognizer.settings}
+    stopped = [*result.rounds, None, None, None]
+    backbone = getattr(recognizer.model, "backbone", None)
+    sizes = [head.get("layer_1_size", head.get("hidden")), head.get("layer_2_size"), head.get("layer_3_size")]
     found: dict[str, Any] = {
         "architecture": recognizer.name,
         "batch_size": settings.batch_size,
         "data_total_rows_test": int(rows.get("test", 0)),
         "data_total_rows_train": int(rows.get("train", 0)),
         "data_total_rows_valid": int(rows.get("valid", 0)),
-        "convolution_kernel_size": head.get("kernel"),
+        "convolution_kernel_size": head.get("convolution_kernel_size", head.get("kernel")),
         "dropout": head.get("dropout"),
-        "fit_best_round": 1,
+        "fit_best_round": result.best_round,
         "fit_dt_test_duration_seconds": f"{work.tested[1] - work.tested[0]:.0f}",
         "fit_dt_test_start": _clock(work.tested[0]),
         "fit_dt_test_end": _clock(work.tested[1]),
@@ -73,9 +84,7 @@ def s4_results(
         "fit_dt_train_end": _clock(work.tested[0]),
         "fit_num_epochs": len(result.history),
         "fit_best_epoch": result.best_epoch,
-        "fit_stopped_epoch1": int(result.history["epoch"].iloc[-1]),
-        "fit_stopped_epoch2": None,
-        "fit_stopped_epoch3": None,
+        **{f"fit_stopped_epoch{n + 1}": stopped[n] for n in range(3)},
         "fit_interrupted": result.interrupted,
         "fit_dt_train_duration_seconds": f"{result.seconds:.0f}",
         "fit_train_acc": _number(best["train_accuracy"]),
@@ -88,15 +97,15 @@ def s4_results(
         "layer_3_size": sizes[2],
         "model_id": folder.name,
         "model_weights_path": str(folder / "recognizer" / "weights.safetensors"),
-        "pooling": "avg",
-        "sequence_model": head.get("head"),
-        "sequence_model_layers": head.get("layers"),
+        "pooling": head.get("pooling", getattr(backbone, "pooling", "avg")),
+        "sequence_model": head.get("sequence_model", head.get("head")),
+        "sequence_model_layers": head.get("sequence_model_layers", head.get("layers")),
         "verbose": True,
         "frame_size": [recognizer.spec.height, recognizer.spec.width],
         "model_param_count": sum(p.numel() for p in recognizer.model.parameters()),
-        "num_features": recognizer.factorised.backbone.dim,
+        "num_features": getattr(backbone, "dim", None),
         "path_model": str(folder),
-        "pretrained_model_name": recognizer.factorised.backbone.name,
+        "pretrained_model_name": getattr(backbone, "name", None),
         "sequence_length": recognizer.spec.frames,
         "clip": asdict(recognizer.spec),
         "seconds": round(seconds, 1),
@@ -115,7 +124,8 @@ def test_accuracy(report: ReportData) -> float | None:
 def headline(report: dict[str, Any]) -> dict[str, Any]:
     split = report["headline"]["split"]
     video = report["splits"][split]["video"]
-    return {"split": split, "unit": "video", "top1": video["top1"], "items": video["items"]}
+    inflated = {"inflated_by": report["split_by"]} if report.get("split_by") else {}
+    return {**inflated, "split": split, "unit": "video", "top1": video["top1"], "items": video["items"]}
 
 
 def flat(params: dict[str, Any]) -> dict[str, Any]:

@@ -38,15 +38,18 @@ class Run:
 def new_run_folder(name: str | None, data_name: str, parent: Path = Path("runs")) -> Path:
     """Return the folder for a run: `runs/NAME`, or a name made of the data and the time.
 
-    Raises `UsageError` when the folder already holds a run.
+    Raises `UsageError` when the folder already holds a run, finished or not.
     """
     if name is None:
         stem = re.sub(r"[^\w.-]+", "-", data_name).strip("-") or "run"
         name = f"{stem}-{datetime.now():%Y%m%d-%H%M%S}"
     folder = Path(name) if "/" in name or Path(name).is_absolute() else parent / name
     if (folder / "results.json").exists():
+        raise UsageError(f"{folder}: already holds a finished run; choose another name, or delete it")
+    if (folder / "checkpoint" / "plan.json").exists():
         raise UsageError(
-            f"{folder}: already holds a finished run; choose another name with --run, or delete it"
+            f"{folder}: already holds a run that is not finished; go on with kinema train --resume {folder}, "
+            "choose another name, or delete it"
         )
     folder.mkdir(parents=True, exist_ok=True)
     return folder
