@@ -62,18 +62,6 @@ def test_class_bars_are_best_first_and_skip_absent_classes() -> None:
     figure.canvas.draw()  # type: ignore[attr-defined]
 
 
-def test_a_timeline_names_the_likely_classes_and_sums_the_rest() -> None:
-    times = np.arange(5.0)
-    probabilities = np.full((5, 8), 0.02)
-    probabilities[:, 3] = 0.86
-    names = [f"c{i}" for i in range(8)]
-    figure = figures.probability_timeline(times, probabilities, names, truth=[(0.0, 2.0, "c3")], shown=2)
-    labels = [text for text in texts(figure) if text]
-    assert "c3" in labels
-    assert "6 others together" in labels
-    figures.svg(figures.probability_timeline(np.zeros(0), np.zeros((0, 8)), names))
-
-
 def test_no_global_figure_is_left_and_settings_stay(tmp_path: Path) -> None:
     import matplotlib.pyplot as plt
 

@@ -1,4 +1,7 @@
-"""Predictions on disk: tables, timelines, subtitles, annotated copies, and what happens after a kill."""
+"""Predictions on disk: tables, timelines, subtitles, annotated copies, and what happens after a kill.
+
+Longer than most files: all of it watches one test double at work, and it is itself the process that one test kills.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,8 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -22,8 +25,6 @@ from kinema.data import Manifest
 from kinema.data.clipspec import ClipSpec
 from kinema.errors import DataError, KinemaError
 from kinema.evaluation.predictions import predict_to_folder
-from kinema.evaluation.segments import LabelledStretch, segments_of
-from kinema.evaluation.subtitles import web_vtt
 from kinema.models.prediction import Job, TimelineChunk
 from kinema.video import VideoWriter, open_source
 
@@ -106,91 +107,9 @@ def rows_of(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def parse_vtt(text: str) -> list[tuple[float, float, str]]:
-    """Read cues by the letter of the format, with nothing from the code under test."""
-    blocks = text.split("\n\n")
-    assert blocks[0].strip() == "WEBVTT"
-    cues = []
-    for block in filter(None, (block.strip() for block in blocks[1:])):
-        _, times, payload = block.split("\n")
-        stamps = []
-        for stamp in times.split(" --> "):
-            hours, minutes, seconds = stamp.split(":")
-            assert len(hours) >= 2 and len(minutes) == 2 and len(seconds) == 6 and seconds[2] == "."
-            stamps.append(3600 * int(hours) + 60 * int(minutes) + float(seconds))
-        assert stamps[1] > stamps[0]
-        assert "-->" not in payload and "<" not in payload
-        text = payload.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
-        cues.append((stamps[0], stamps[1], text))
-    return cues
-
-
-def test_segments_are_runs_of_the_top_class_and_the_last_ends_with_the_video() -> None:
-    times = np.array([0.0, 0.5, 1.0, 1.5, 2.0])
-    rows = np.array([[0.9, 0.1], [0.7, 0.3], [0.2, 0.8], [0.4, 0.6], [0.1, 0.9]])
-    found = segments_of(times, rows, ["run", "walk"], end=2.25)
-    assert [(s.label, s.start, s.end) for s in found] == [("run", 0.0, 1.0), ("walk", 1.0, 2.25)]
-    assert found[0].mean == pytest.approx(0.8)
-    assert (found[1].peak, found[1].peak_time) == (0.9, 2.0)
-
-
-def test_a_short_run_goes_to_the_neighbour_that_is_more_probable_during_it() -> None:
-    times = np.arange(8) * 0.25
-    rows = np.array(
-        [[0.8, 0.1, 0.1]] * 3
-        + [[0.1, 0.6, 0.3]]
-        + [[0.1, 0.1, 0.8]] * 4  # the second class for a quarter second
-    )
-    found = segments_of(times, rows, ["a", "b", "c"], min_seconds=0.5)
-    assert [(s.label, s.start, s.end) for s in found] == [("a", 0.0, 0.75), ("c", 0.75, 2.0)]
-    assert found[1].mean == pytest.approx((0.3 + 4 * 0.8) / 5)
-
-
-def test_a_flicker_inside_a_run_disappears_and_a_run_of_just_the_minimum_stays() -> None:
-    labels = [0, 0, 0, 1, 0, 0, 0, 1, 1, 0, 0]
-    rows = np.eye(2)[labels] * 0.8 + 0.1
-    found = segments_of(np.arange(11) * 0.1, rows, ["a", "b"], min_seconds=0.2)
-    assert [(s.label, round(s.start, 3), round(s.end, 3)) for s in found] == [
-        ("a", 0.0, 0.7),
-        ("b", 0.7, 0.9),
-        ("a", 0.9, 1.1),
-    ]
-
-
-def test_a_restless_hour_is_merged_quickly_and_without_gaps() -> None:
-    rng = np.random.default_rng(0)
-    rows = rng.dirichlet(np.ones(5), 30_000)
-    found = segments_of(np.arange(30_000) / 8, rows, list("abcde"), min_seconds=0.5)
-    assert (found[0].start, found[-1].end) == (0.0, 3750.0)
-    for left, right in pairwise(found):
-        assert left.end == right.start and left.label != right.label
-    assert min(s.end - s.start for s in found) >= 0.5
-
-
-def test_one_row_alone_and_no_row() -> None:
-    assert segments_of(np.zeros(0), np.zeros((0, 2)), ["a", "b"]) == []
-    (only,) = segments_of(np.array([0.0]), np.array([[0.3, 0.7]]), ["a", "b"], end=0.1)
-    assert (only.label, only.start, only.end) == ("b", 0.0, 0.1)
-
-
-def test_subtitles_are_valid_for_long_videos_and_odd_names() -> None:
-    cues = parse_vtt(
-        web_vtt(
-            [
-                LabelledStretch(0.0, 1.0, "R&B <dance> --> x\n\ny", 0.5, 0.5, 0.0),
-                LabelledStretch(1.0, 1.0, "instant", 1.0, 1.0, 1.0),
-                LabelledStretch(3599.9996, 7322.5, "walk", 0.25, 0.5, 3600.0),
-            ]
-        )
-    )
-    assert cues == [
-        (0.0, 1.0, "R&B <dance> --> x y 50 %"),
-        (1.0, 1.001, "instant 100 %"),
-        (3600.0, 7322.5, "walk 25 %"),
-    ]
-
-
-def test_every_frame_has_a_line_from_the_first_on_and_takes_the_newest_row(tmp_path: Path) -> None:
+def test_every_frame_has_a_line_from_the_first_on_and_takes_the_newest_row(
+    tmp_path: Path, parse_vtt: Any
+) -> None:
     video = write_video(tmp_path / "half dark, half bright.mp4", [40] * 25 + [220] * 25)
     run = predict_to_folder(Brightness(), [video], tmp_path / "out", annotate=False)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from kinema.data.leaky import LEAKY
 from kinema.evaluation.baselines import FRAME_AVERAGING, MAJORITY
 
 GAP = 0.10
@@ -20,7 +21,8 @@ def find_caveats(summary: dict[str, Any]) -> list[dict[str, str]]:
 
     The rules, all on video-level top-1 of the headline split:
 
-    - leak: the caller found one. no-test: the headline is not of a test split.
+    - inflated: the splits leak with their maker's consent (`Manifest.split_by`), or the recognizer was trained
+      on such splits; always first. leak: the caller found one. no-test: the headline is not of a test split.
     - over-fitting: train accuracy is at least 0.10 higher *and* above the upper end of the interval (so that
       the groups drawn do not explain it); serious from 0.20 on.
     - few-groups: under 5, no interval; under 10, the interval is itself uncertain. wide-interval: wider than
@@ -34,6 +36,7 @@ def find_caveats(summary: dict[str, Any]) -> list[dict[str, str]]:
     """
     split = summary["headline"]["split"]
     found = [
+        *_inflated(summary),
         *_split_caveats(summary, split),
         *_overfitting(summary, split),
         *_interval_caveats(summary["headline"], split),
@@ -55,6 +58,18 @@ def _percent(value: float) -> str:
 
 def _points(value: float) -> str:
     return f"{100 * abs(value):.1f} points"
+
+
+def _inflated(summary: dict[str, Any]) -> list[dict[str, str]]:
+    if summary.get("split_by") in LEAKY:
+        return [_say("serious", "inflated", f"INFLATED. {LEAKY[summary['split_by']]}")]
+    if summary.get("provenance", {}).get("split_by") in LEAKY:
+        text = (
+            "The recognizer was trained on splits that leak, made so on purpose (--allow-leakage). Unless these videos are "
+            "of other recordings than its training data, the numbers here are inflated."
+        )
+        return [_say("serious", "inflated", text)]
+    return []
 
 
 def _split_caveats(summary: dict[str, Any], split: str) -> list[dict[str, str]]:
@@ -86,7 +101,7 @@ def _overfitting(summary: dict[str, Any], split: str) -> list[dict[str, str]]:
         return []
     text = (
         f"Over-fitting: {_percent(train)} on train against {_percent(here['value'])} on {split}, "
-        f"{_points(gap)} apart. The model knows its training videos better than the actions; more groups "
+        f"{_points(gap)} apart. The model knows what it was trained on better than the actions; more groups "
         "(subjects, places), stronger augmentation or fewer trainable weights close this gap."
     )
     return [_say("serious" if gap >= SERIOUS_GAP else "warning", "over-fitting", text)]

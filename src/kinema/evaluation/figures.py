@@ -22,10 +22,9 @@ from numpy.typing import NDArray
 from kinema.files import atomic_path
 
 # Okabe and Ito's colours (jfly.uni-koeln.de/color), the splits also told apart by line and marker.
-BLUE, ORANGE, GREEN, RED, PURPLE, SKY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9"
+BLUE, RED = "#0072B2", "#D55E00"
 INK, MUTED, FAINT = "#1f2430", "#6b7280", "#d8dce3"
 _LINES = {"train": (BLUE, "-", "o"), "valid": (RED, "--", "s")}
-_SERIES = (BLUE, RED, GREEN, ORANGE, PURPLE, SKY)
 
 
 def training_curves(history: pd.DataFrame, best_epoch: int | None = None) -> Figure:
@@ -209,54 +208,6 @@ def accuracy_comparison(rows: Sequence[tuple[str, Mapping[str, Any]]], title: st
     axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     _clean(axes, "x")
     axes.tick_params(axis="y", length=0)
-    return figure
-
-
-def probability_timeline(
-    times: NDArray[np.float64],
-    probabilities: NDArray[np.float64],
-    classes: Sequence[str],
-    truth: Sequence[tuple[float, float, str]] = (),
-    shown: int = 6,
-    title: str = "",
-) -> Figure:
-    """Probabilities `(n, K)` over `times` (n,) in seconds: a line for each of the `shown` likeliest classes,
-    the rest summed up.
-
-    truth: `(start, end, label)` stretches, drawn as a band above the lines.
-    """
-    figure = _figure(10.0, 3.3 if truth else 2.9)
-    axes = figure.add_subplot()
-    order = np.argsort(-probabilities.max(axis=0), kind="stable") if len(times) else np.arange(len(classes))
-    chosen = sorted(order[: min(shown, len(_SERIES))])
-    styles = ("-", "--", "-.", ":", (0, (5, 1)), (0, (1, 1)))
-    colour_of = {}
-    for i, c in enumerate(chosen):
-        colour_of[classes[c]] = _SERIES[i]
-        line = axes.plot(
-            times, probabilities[:, c], color=_SERIES[i], linewidth=1.7, label=_short(classes[c])
-        )[0]
-        line.set_linestyle(styles[i])
-    rest = [c for c in range(len(classes)) if c not in chosen]
-    if rest:
-        other = probabilities[:, rest].sum(axis=1)
-        axes.fill_between(times, other, color=FAINT, linewidth=0, label=f"{len(rest)} others together")
-    span = float(times[-1] - times[0]) if len(times) > 1 else 1.0
-    for start, end, label in truth:
-        colour = colour_of.get(label, MUTED)
-        axes.broken_barh(
-            [(start, end - start)], (1.04, 0.1), facecolors=colour, edgecolor="white", clip_on=False
-        )
-        if end - start > 0.05 * span:
-            axes.text((start + end) / 2, 1.17, _short(label), ha="center", va="bottom", fontsize=8, color=INK)
-    axes.set(xlabel="time (s)", ylim=(0, 1))
-    if title:
-        figure.suptitle(title, fontsize=10, color=INK)
-    if len(times) > 1:
-        axes.set_xlim(float(times[0]), float(times[-1]))
-    axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
-    figure.legend(*axes.get_legend_handles_labels(), frameon=False, fontsize=8, loc="outside right upper")
-    _clean(axes)
     return figure
 
 

@@ -9,8 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from kinema.errors import KinemaError
 from kinema.evaluation.prediction_parts import Part, PartState, read_state
 from kinema.evaluation.video_inputs import VideoInput
+from kinema.video.remote import address_of, identity
 
 _LONGEST = 100  # bytes of a name: file systems allow 255, and suffixes and temporary names come on top
 
@@ -97,12 +99,15 @@ def _key(entry: VideoInput, settings: str) -> str:
     for segment in entry.segments:
         digest.update(repr((segment.start, segment.end, segment.label, segment.split)).encode())
     try:
+        if address_of(entry.path):
+            digest.update(identity(entry.path).encode())
+            return digest.hexdigest()
         items = sorted(entry.path.iterdir()) if entry.path.is_dir() else [entry.path]
         for item in items:
             status = item.stat()
             digest.update(
                 f"{item.name} {status.st_size} {status.st_mtime_ns}\n".encode("utf-8", "surrogateescape")
             )
-    except OSError:
+    except (OSError, KinemaError):
         digest.update(b"unreadable")
     return digest.hexdigest()

@@ -13,11 +13,15 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
+from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from kinema.errors import KinemaError
 from kinema.evaluation.video_inputs import Truth
 from kinema.files import write_json
+
+ROWS_FORMAT = 2
+"""Of `NAME.rows`: 2 has the energy of each row, 1 had none. Another format is computed again."""
 
 _SAVE_EVERY = 5.0  # seconds of work that a kill may cost
 
@@ -54,7 +58,7 @@ class PartState:
 
 class Part:
     """One video's rows: `NAME.rows` (the timeline, binary), `NAME.csv` (a line a frame), `NAME.json`
-    (`PartState`).
+    (`PartState`), and `NAME.events` (`VideoEvents`), which goes when rows come anew.
 
     Rows are appended; the state is saved every few seconds and at the end. `NAME.csv` has no header and
     bears the name `NAME.csv.partial` until the video is done.
@@ -64,11 +68,13 @@ class Part:
         self.name = name
         self.state = state
         self.csv_path = folder / f"{name}.csv"
+        self.events_path = folder / f"{name}.events"
         self._partial = folder / f"{name}.csv.partial"
         self._rows_path = folder / f"{name}.rows"
         self._state_path = folder / f"{name}.json"
         self._classes = list(classes)
-        self._dtype = np.dtype([("time", "<f8"), ("full", "?"), ("probabilities", "<f4", (len(classes),))])
+        numbers = ("probabilities", "<f4", (len(classes),))
+        self._dtype = np.dtype([("time", "<f8"), ("full", "?"), ("energy", "<f4"), numbers])
         self._rows: IO[bytes] | None = None
         self._csv: IO[bytes] | None = None
         self._saved = time.monotonic()
@@ -81,8 +87,8 @@ class Part:
         return self.state.done and self.csv_path.is_file() and self._rows_path.is_file()
 
     def timeline(self) -> NDArray[Any]:
-        """Return the rows as a structured array `(n,)` with `time`, `full` and `probabilities` `(K,)`, read
-        from disk."""
+        """Return the rows as a structured array `(n,)` with `time`, `full`, `energy` and `probabilities`
+        `(K,)`, read from disk."""
         if not self.state.rows:
             return np.zeros(0, self._dtype)
         return np.memmap(self._rows_path, self._dtype, "r", shape=(self.state.rows,))
@@ -91,6 +97,7 @@ class Part:
         """Begin, or with `resume` go on behind what the state vouches for."""
         with self._writing():
             self._partial.parent.mkdir(parents=True, exist_ok=True)
+            self.events_path.unlink(missing_ok=True)
             sizes = (self.state.row_bytes, self.state.csv_bytes) if resume else (0, 0)
             if not resume:
                 self.state = PartState(self.state.source, self.state.key)
@@ -114,13 +121,15 @@ class Part:
         self,
         times: NDArray[np.float64],
         probabilities: NDArray[np.float32],
+        energies: NDArray[np.float32],
         full: NDArray[np.bool_],
         frame_names: Sequence[str],
         frame_times: NDArray[np.float64],
         video: str,
         truth: Truth,
     ) -> None:
-        """Append sampled rows `(n,)`, `(n, K)`, `(n,)` and a line for each of the frames decoded with them.
+        """Append sampled rows `(n,)`, `(n, K)`, `(n,)`, `(n,)` and a line for each of the frames decoded with
+        them.
 
         A frame takes the newest row at or before its time; frames before the first row take that.
         """
@@ -128,7 +137,12 @@ class Part:
         state = self.state
         texts = [self._text(row) for row in probabilities]
         rows = np.zeros(len(times), self._dtype)
-        rows["time"], rows["full"], rows["probabilities"] = times, full, probabilities
+        rows["time"], rows["full"], rows["energy"], rows["probabilities"] = (
+            times,
+            full,
+            energies,
+            probabilities,
+        )
         frames = [*self._early, *zip(frame_names, frame_times.tolist(), strict=True)]
         if self._newest is None and not texts:
             self._early = frames
@@ -212,6 +226,22 @@ def read_state(path: Path) -> PartState | None:
 def header(classes: Sequence[str]) -> str:
     """Return S4's first line of `frame_predictions.csv`, with its line end."""
     return ",".join(map(_cell, [*classes, "prediction", "video", "frame", "label", "split", "error"])) + "\n"
+
+
+def locked(folder: Path) -> Any:
+    """Take `folder` and its `parts` for this process alone; `KinemaError` where another has it, or it cannot be written."""
+    try:
+        (folder / "parts").mkdir(parents=True, exist_ok=True)
+        lock = FileLock(str(folder / "parts" / ".lock"))
+        return lock.acquire(timeout=0)
+    except Timeout as error:
+        raise KinemaError(
+            f"{folder}: another kinema writes predictions there; wait, or choose another folder"
+        ) from error
+    except OSError as error:
+        raise KinemaError(
+            f"{folder}: cannot be written: {error.strerror or error}; choose another folder"
+        ) from error
 
 
 def _opened(path: Path, size: int) -> IO[bytes]:

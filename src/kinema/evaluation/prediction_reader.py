@@ -39,7 +39,13 @@ class PartReader:
             start = (start or 0.0) + (self.part.state.rows - self._skip) / self.spec.fps
         return Job(entry.path, start, entry.end, entry.fps)
 
-    def take(self, chunk: TimelineChunk, probabilities: NDArray[np.float32], seconds: float) -> None:
+    def take(
+        self,
+        chunk: TimelineChunk,
+        probabilities: NDArray[np.float32],
+        energies: NDArray[np.float32],
+        seconds: float,
+    ) -> None:
         """Append a chunk, whose computation took `seconds`; the last one finishes the part."""
         if not self.started:
             self._begin(chunk)
@@ -51,6 +57,7 @@ class PartReader:
         self.part.add(
             chunk.times[skip:],
             probabilities[skip:],
+            energies[skip:],
             self._full(chunk.full[skip:]),
             [self._names[index] if self._names else str(index) for index in indices.tolist()],
             times,

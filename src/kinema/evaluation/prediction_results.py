@@ -25,8 +25,8 @@ class VideoResult:
 
     `label`, `confidence` and `probabilities` `(K,)` are video-level, None where nothing could be read;
     `seconds` is how much of the video was seen. `error` says why it, or a part of it, could not be read,
-    and is empty otherwise. `truth` is its label in the manifest. `files`: what was written of it alone.
-    `reused`: an earlier call had done it.
+    and is empty otherwise. `truth` is its label in the manifest. `event_count`: its events, None where none
+    were looked for. `files`: what was written of it alone. `reused`: an earlier call had done it.
     """
 
     video: str
@@ -37,6 +37,7 @@ class VideoResult:
     error: str = ""
     truth: str | None = None
     split: str | None = None
+    event_count: int | None = None
     files: list[Path] = field(default_factory=list)
     reused: bool = False
 
@@ -48,11 +49,12 @@ class VideoResult:
 
 @dataclass
 class PredictionRun:
-    """The folder of results, its two tables, and a result for each video that was reached, in the order
-    given."""
+    """The folder of results, its tables, and a result for each video that was reached, in the order given.
+    `with_events`: whether events were looked for, and `events_csv` written."""
 
     out: Path
     videos: list[VideoResult]
+    with_events: bool = True
 
     @property
     def videos_csv(self) -> Path:
@@ -61,6 +63,10 @@ class PredictionRun:
     @property
     def frame_predictions_csv(self) -> Path:
         return self.out / "frame_predictions.csv"
+
+    @property
+    def events_csv(self) -> Path:
+        return self.out / "events.csv"
 
     @property
     def failed(self) -> list[VideoResult]:
@@ -103,8 +109,8 @@ def protocol(spec: ClipSpec) -> str:
     return (
         f"one row every {1 / spec.fps:g} s of the video: softmax(logits / temperature) of the window of "
         f"{spec.frames} pictures ({spec.span:g} s) that ends there, full once it has them all; video level: "
-        "mean over full windows, or the last row of a video shorter than a window; times in seconds from the "
-        "first frame"
+        "mean over full windows, or the last row of a video shorter than a window; energy: "
+        "-T log sum exp(logits / T); times in seconds from the first frame"
     )
 
 
@@ -127,6 +133,7 @@ def write_timeline(path: Path, about: dict[str, Any], rows: Any) -> None:
             line = {
                 "time": round(float(row["time"]), 6),
                 "full": bool(row["full"]),
+                "energy": float(f"{row['energy']:.6g}") if np.isfinite(row["energy"]) else None,
                 "probabilities": numbers(row["probabilities"]),
             }
             file.write((",\n    " if number else "\n    ") + json.dumps(line))

@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from kinema.data import Manifest
 from kinema.data.clipspec import ClipSpec
 from kinema.errors import KinemaError, UsageError
 from kinema.evaluation.annotate import annotate_video
+from kinema.evaluation.prediction_events import VideoEvents, write_event_table
 from kinema.evaluation.prediction_names import fingerprint, settle
-from kinema.evaluation.prediction_parts import Part
+from kinema.evaluation.prediction_parts import ROWS_FORMAT, Part, locked
 from kinema.evaluation.prediction_reader import PartReader
 from kinema.evaluation.prediction_results import (
     PredictionRun,
@@ -34,6 +34,7 @@ from kinema.evaluation.prediction_results import (
 from kinema.evaluation.segments import MIN_SECONDS, segments_of
 from kinema.evaluation.subtitles import web_vtt
 from kinema.evaluation.video_inputs import VideoInput, video_inputs
+from kinema.events import EventRules, energy
 from kinema.files import write_text
 from kinema.models.prediction import Job, TimelineChunk, video_mean
 
@@ -43,7 +44,7 @@ _FULL_DISK = 1 << 20  # bytes left
 
 class TimelineModel(Protocol):
     """What is needed of a `Recognizer`; `name`, `model` and `temperature` are described too where it has
-    them."""
+    them, and the event rules in its `folder` hold."""
 
     classes: list[str]
     spec: ClipSpec
@@ -55,7 +56,7 @@ class TimelineModel(Protocol):
 
 def predict_to_folder(
     recognizer: TimelineModel,
-    videos: Manifest | Sequence[str | os.PathLike[str]],
+    videos: Manifest | Sequence[str | os.PathLike[str] | VideoInput],
     out: str | os.PathLike[str],
     *,
     annotate: bool = True,
@@ -64,6 +65,8 @@ def predict_to_folder(
     fps: float | None = None,
     min_seconds: float = MIN_SECONDS,
     limit: int | None = None,
+    rules: EventRules | None = None,
+    events: bool = True,
     progress: Progress | None = None,
 ) -> PredictionRun:
     """Predict videos, folders of videos or a manifest (see `video_inputs`) and write the results into the
@@ -76,27 +79,33 @@ def predict_to_folder(
       a line for every frame from the first one on. `frame` is the file name of an image in a frame folder,
       else the number of the frame counted from 0; `error` is 1 or 0, and empty like `label` and `split`
       where the truth is not known.
-    - `NAME.json` (timeline, segments, video level, protocol), `NAME.vtt` (subtitles), `NAME.mp4`
-      (annotated) for each video; NAME is its file's, with folders before it or a number behind it where
-      another has that name.
-    - `parts/`: the rows of each video as they came.
+    - `events.csv`: a row an event (`write_event_table`), as `rules` say; by default those stored with the
+      recognizer, else `EventRules()`. Left out, as in `NAME.json`, without `events`.
+    - `NAME.json` (timeline, segments, events and their rules, video level, protocol), `NAME.vtt` (subtitles),
+      `NAME.mp4` (annotated) for each video; NAME is its file's, with folders before it or a number behind it
+      where another has that name.
+    - `parts/`: the rows and events of each video as they came.
 
-    Both tables hold the videos of this call. A video that was finished by an earlier call with the same
+    The tables hold the videos of this call. A video that was finished by an earlier call with the same
     content, recognizer and settings is not computed again, and one that was being read goes on where it
-    was; a video that could not be read is tried again. A bad video never stops the others. Memory does not
-    grow with the length of a video. `fps` is the rate of frame folders, `min_seconds` the shortest stretch
-    in subtitles, `limit` takes the first videos only; `progress` gets the videos done (with a fraction),
-    their number, and what is being done.
+    was; a video that could not be read is tried again. Other rules change the events only. A bad video never
+    stops the others. Memory does not grow with the length of a video. `fps` is the rate of frame folders,
+    `min_seconds` the shortest stretch in subtitles, `limit` takes the first videos only; `progress` gets the
+    videos done (with a fraction), their number, and what is being done.
 
-    Raises `DataError` when there is no video, `KinemaError` when `out` cannot be written or another process
-    writes to it. On `KeyboardInterrupt` the tables are written with what was finished.
+    Raises `UsageError` for rules that name another class, `DataError` when there is no video, `KinemaError`
+    when `out` cannot be written or another process writes to it. On `KeyboardInterrupt` the tables are written
+    with what was finished.
     """
     if batch_size < 1:
         raise UsageError(f"batch_size must be at least 1, not {batch_size}")
+    finder = None
+    if events:
+        finder = VideoEvents(rules or EventRules.of(getattr(recognizer, "folder", None)), recognizer.classes)
     folder = Path(out)
     inputs = video_inputs(videos, fps=fps, out=folder)[:limit]
-    with _locked(folder):
-        worker = _Worker(recognizer, inputs, folder, annotate, subtitles, min_seconds, progress)
+    with locked(folder):
+        worker = _Worker(recognizer, inputs, folder, annotate, subtitles, min_seconds, finder, progress)
         try:
             worker.work(batch_size)
         except BaseException:
@@ -116,14 +125,15 @@ class _Worker:
         annotate: bool,
         subtitles: bool,
         min_seconds: float,
+        events: VideoEvents | None,
         progress: Progress | None,
     ) -> None:
         self.recognizer, self.inputs, self.out = recognizer, inputs, out
         self.annotate, self.subtitles, self.min_seconds = annotate, subtitles, min_seconds
-        self.progress = progress
+        self.events, self.progress = events, progress
         self.results: dict[int, VideoResult] = {}
         self.identity = fingerprint(recognizer)
-        settings = f"{self.identity} {min_seconds}"
+        settings = f"{self.identity} {min_seconds} rows {ROWS_FORMAT}"
         self.parts = settle(inputs, out, settings, recognizer.classes)
 
     def work(self, batch_size: int) -> None:
@@ -143,7 +153,7 @@ class _Worker:
         jobs = [readers[index].job() for index in todo]
         chunks = self.recognizer.timeline(jobs, batch_size=batch_size)
         getattr(
-            self.recognizer, "embedder", None
+            self.recognizer, "follower", None
         )  # made when first asked for; no part of the time a picture takes
         since = time.perf_counter()
         try:
@@ -152,7 +162,8 @@ class _Worker:
                 reader = readers[index]
                 # Chunks of one batch come together: the first bears its whole time, the sum is right.
                 seconds = time.perf_counter() - since
-                reader.take(chunk, self.recognizer.probabilities(chunk.logits), seconds)
+                energies = energy(chunk.logits, getattr(self.recognizer, "temperature", 1.0))
+                reader.take(chunk, self.recognizer.probabilities(chunk.logits), energies, seconds)
                 self._tell(self._done_fraction(readers), f"predicting {reader.input.name}")
                 if chunk.last:
                     self._products(index, reused=False)
@@ -166,14 +177,16 @@ class _Worker:
                 reader.pause()
 
     def tables(self) -> PredictionRun:
-        """Write both tables of the videos that were reached."""
+        """Write the tables of the videos that were reached."""
         order, classes = sorted(self.results), self.recognizer.classes
         results = [self.results[index] for index in order]
         parts = [self.parts[index].csv_path for index in order]
-        run = PredictionRun(self.out, results)
+        run = PredictionRun(self.out, results, self.events is not None)
         write_frame_table(run.frame_predictions_csv, classes, parts)
         truth = any(entry.segments for entry in self.inputs)
         write_video_table(run.videos_csv, classes, results, truth=truth)
+        if self.events:
+            write_event_table(run.events_csv, [self.parts[index] for index in order])
         return run
 
     def _products(self, index: int, *, reused: bool) -> None:
@@ -199,8 +212,12 @@ class _Worker:
         times, probabilities = np.array(rows["time"]), rows["probabilities"]
         paths = {suffix: self.out / f"{part.name}.{suffix}" for suffix in ("vtt", "mp4", "json")}
         segments = segments_of(times, probabilities, classes, min_seconds=self.min_seconds, end=state.end)
-        if not (reused and paths["json"].is_file()):
-            about = {
+        events = self.events.stored(part) if self.events and reused else None
+        again = self.events is not None and events is None
+        if self.events and again:
+            events = self.events.find(part, entry.name)
+        if again or not (reused and paths["json"].is_file()):
+            about: dict[str, Any] = {
                 "video": entry.name,
                 "label": result.label,
                 "confidence": result.confidence,
@@ -213,7 +230,13 @@ class _Worker:
                 "classes": list(classes),
                 "segments": [segment_values(segment) for segment in segments],
             }
+            if self.events and events is not None:
+                about["event_rules"] = self.events.rules.to_dict()
+                about["events"] = events
             write_timeline(paths["json"], about, rows)
+            if self.events and again:  # after the JSON, so that they vouch for it
+                self.events.keep(part, events or [])
+        result.event_count = None if events is None else len(events)
         result.files.append(paths["json"])
         if self.subtitles:
             if not (reused and paths["vtt"].is_file()):
@@ -271,18 +294,3 @@ class _Worker:
     def _tell(self, done: float, what: str) -> None:
         if self.progress:
             self.progress(min(done, len(self.inputs)), len(self.inputs), what)
-
-
-def _locked(folder: Path) -> Any:
-    try:
-        (folder / "parts").mkdir(parents=True, exist_ok=True)
-        lock = FileLock(str(folder / "parts" / ".lock"))
-        return lock.acquire(timeout=0)
-    except Timeout as error:
-        raise KinemaError(
-            f"{folder}: another kinema writes predictions there; wait, or choose another folder"
-        ) from error
-    except OSError as error:
-        raise KinemaError(
-            f"{folder}: cannot be written: {error.strerror or error}; choose another folder"
-        ) from error

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 
 from kinema.errors import KinemaError
 from kinema.evaluation import figures
+from kinema.evaluation.events.figures import event_pictures
 from kinema.evaluation.summary import ReportData, summarise
 from kinema.files import atomic_path, write_text
 
@@ -28,6 +29,28 @@ def write_report(run_folder: Path, report: ReportData, summary: dict[str, Any] |
     number on the page comes from it. Pictures are inside the file; it uses no script and no network.
     """
     summary = summarise(report) if summary is None else summary
+    page = (
+        page_environment()
+        .get_template("report.html.j2")
+        .render(
+            title=Path(run_folder).resolve().name,
+            s=summary,
+            main=summary["headline"],
+            split=summary["headline"]["split"],
+            pictures=_pictures(summary),
+            classes=_class_rows(summary["headline"]),
+            mistakes=_strips(summary["mistakes"], Path(report.root)),
+            params=_flat(summary["params"]),
+            provenance=_flat(summary["provenance"]),
+        )
+    )
+    path = Path(run_folder) / "report.html"
+    write_text(path, page)
+    return path
+
+
+def page_environment() -> jinja2.Environment:
+    """Return what fills the templates of pages, with the filters for numbers."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_TEMPLATES),
         autoescape=True,
@@ -36,20 +59,7 @@ def write_report(run_folder: Path, report: ReportData, summary: dict[str, Any] |
         lstrip_blocks=True,
     )
     environment.filters.update(pct=_percent, span=_span, signed=_signed, number=_number, seconds=_seconds)
-    page = environment.get_template("report.html.j2").render(
-        title=Path(run_folder).resolve().name,
-        s=summary,
-        main=summary["headline"],
-        split=summary["headline"]["split"],
-        pictures=_pictures(summary),
-        classes=_class_rows(summary["headline"]),
-        mistakes=_strips(summary["mistakes"], Path(report.root)),
-        params=_flat(summary["params"]),
-        provenance=_flat(summary["provenance"]),
-    )
-    path = Path(run_folder) / "report.html"
-    write_text(path, page)
-    return path
+    return environment
 
 
 def write_pictures(run_folder: Path, summary: dict[str, Any]) -> list[Path]:
@@ -106,10 +116,11 @@ def _figures(summary: dict[str, Any]) -> dict[str, Figure]:
 
 
 def _pictures(summary: dict[str, Any]) -> dict[str, str]:
-    return {
+    found = {
         name: f"data:image/svg+xml;base64,{base64.b64encode(figures.svg(figure)).decode()}"
         for name, figure in _figures(summary).items()
     }
+    return {**found, **event_pictures(summary["events"])} if summary["events"] else found
 
 
 def _comparison(summary: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
@@ -139,7 +150,8 @@ def _class_rows(main: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _strips(mistakes: list[dict[str, Any]], root: Path) -> list[dict[str, Any]]:
     # Video libraries are only needed when there is a mistake to show.
-    from kinema.evaluation.filmstrip import filmstrip, jpeg_uri
+    from kinema.video.filmstrip import filmstrip
+    from kinema.video.jpeg import jpeg_uri
 
     found = []
     for item in mistakes:

@@ -1,4 +1,4 @@
-"""WebVTT subtitles of labelled stretches (W3C, WebVTT: The Web Video Text Tracks Format, 2019)."""
+"""WebVTT of labelled stretches: subtitles and chapters (W3C, WebVTT: The Web Video Text Tracks Format, 2019)."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from collections.abc import Iterable
 from kinema.evaluation.segments import LabelledStretch
 
 
-def web_vtt(segments: Iterable[LabelledStretch]) -> str:
-    """Return the text of a `.vtt` file with one cue a stretch: its label and mean probability.
+def web_vtt(segments: Iterable[LabelledStretch], *, shares: bool = True) -> str:
+    """Return the text of a `.vtt` file with one cue a stretch: its label and, unless not `shares`, its mean probability.
+
+    Without them it is a file of chapters, whose titles players list.
 
     >>> print(web_vtt([LabelledStretch(0.0, 62.5, "hand <-> hand", 0.875, 0.99, 3.0)]))
     WEBVTT
@@ -23,7 +25,8 @@ def web_vtt(segments: Iterable[LabelledStretch]) -> str:
         start, end = round(segment.start * 1000), round(segment.end * 1000)
         # A cue must end after it starts; one millisecond is the shortest that the format can say.
         times = f"{_stamp(start)} --> {_stamp(max(end, start + 1))}"
-        cues.append(f"{len(cues) + 1}\n{times}\n{_escaped(segment.label)} {segment.mean * 100:.0f} %\n")
+        share = f" {segment.mean * 100:.0f} %" if shares else ""
+        cues.append(f"{len(cues) + 1}\n{times}\n{_escaped(segment.label)}{share}\n")
     return "\n".join(["WEBVTT\n", *cues])
 
 

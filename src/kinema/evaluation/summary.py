@@ -66,11 +66,14 @@ class ReportData:
     baselines: name → split → scores of the same items (unit "clip" or "video").
     history: `epoch, train_loss, valid_loss, train_accuracy, valid_accuracy, learning_rate`, one row an epoch.
     best_epoch: the epoch whose weights were kept.
-    temperature: fitted on valid; None = not fitted.
+    temperature: what the logits are divided by; None = not calibrated, or calibrated already.
+    calibration: a sentence that says where the temperature comes from; empty = there is none.
     selected_on_valid: whether early stopping, search or the temperature used valid.
     params, provenance: shown as they are (settings; version, date, data fingerprint, seed, seconds, machine).
     data_description: plain text, as `Manifest.describe()` gives it. leaks: sentences; empty = none found.
+    split_by: how the splits leak with their maker's consent (`Manifest.split_by`); None = they do not.
     folds: one row a fold (`cross_validation.fold_table`); `splits["test"]` then holds the pooled test items.
+    events: the scores of events in whole videos (`evaluation.events.summary.summarise_events`); None = not scored.
     """
 
     classes: list[str]
@@ -81,12 +84,15 @@ class ReportData:
     history: pd.DataFrame | None = None
     best_epoch: int | None = None
     temperature: float | None = None
+    calibration: str = ""
     selected_on_valid: bool = True
     params: dict[str, Any] = field(default_factory=dict)
     provenance: dict[str, Any] = field(default_factory=dict)
     data_description: str = ""
     leaks: list[str] = field(default_factory=list)
+    split_by: str | None = None
     folds: pd.DataFrame | None = None
+    events: dict[str, Any] | None = None
 
 
 def summarise(
@@ -94,8 +100,8 @@ def summarise(
 ) -> dict[str, Any]:
     """Compute every number of a report; the result is JSON-serialisable and holds no NaN (undefined = None).
 
-    Keys: protocol, classes, headline, splits, baselines, calibration, temperature, mistakes, data, folds,
-    caveats, params, provenance, data_description, leaks. Raises `DataError` when no split holds an item.
+    Keys: protocol, classes, headline, splits, baselines, calibration, calibrated_by, temperature, mistakes, data, folds, events,
+    caveats, split_by, params, provenance, data_description, leaks. Raises `DataError` when no split holds an item.
     """
     present = {name: part for name, part in _ordered(report.splits).items() if len(part.at_video())}
     if not present:
@@ -125,6 +131,7 @@ def summarise(
             for name, by_split in report.baselines.items()
         },
         "temperature": report.temperature,
+        "calibrated_by": report.calibration,
         "calibration": {
             name: _calibration(part, report.temperature, seed)
             for name, part in present.items()
@@ -133,10 +140,12 @@ def summarise(
         "mistakes": worst_mistakes(video[main], mistakes),
         "data": _data(report.classes, video),
         "folds": _folds(report.folds),
+        "events": report.events,
         "history": report.history.to_dict("list") if report.history is not None else None,
         "best_epoch": report.best_epoch,
         "selected_on_valid": report.selected_on_valid,
         "leaks": [*report.leaks, *_shared(video)] if report.folds is None else report.leaks,
+        "split_by": report.split_by,
         "params": report.params,
         "provenance": report.provenance,
         "data_description": report.data_description,

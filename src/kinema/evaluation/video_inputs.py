@@ -10,12 +10,9 @@ from pathlib import Path
 from kinema.data import Manifest, Segment
 from kinema.errors import DataError
 from kinema.video import TIME_TOLERANCE, natural_order
+from kinema.video.file_source import VIDEO_SUFFIXES
 from kinema.video.folder_source import IMAGE_SUFFIXES
-
-VIDEO_SUFFIXES = frozenset(
-    {".3gp", ".asf", ".avi", ".flv", ".gif", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts"}
-    | {".ogv", ".ts", ".vob", ".webm", ".wmv"}
-)
+from kinema.video.remote import copy_path, is_address
 
 
 @dataclass(frozen=True)
@@ -71,15 +68,20 @@ class Truth:
 
 
 def video_inputs(
-    videos: Manifest | Sequence[str | os.PathLike[str]], *, fps: float | None = None, out: Path | None = None
+    videos: Manifest | Sequence[str | os.PathLike[str] | VideoInput],
+    *,
+    fps: float | None = None,
+    out: Path | None = None,
 ) -> list[VideoInput]:
     """Return the videos of a manifest, or those that paths name: files, frame folders, and folders of both,
     recursively.
 
-    A folder is a frame folder when it has images and there is no video in it or below. Hidden files, the
-    folder `out` and the results of earlier predictions are passed over; a video named twice counts once. A
-    manifest's video is looked at from the earliest start of its segments to the latest end, a frame folder
-    as a whole. `fps` is the rate of frame folders that do not state theirs.
+    An address such as `s3://bucket/clip.mp4` names one video. A folder is a frame folder when it has images
+    and there is no video in it or below. Hidden files, the folder `out` and the results of earlier
+    predictions are passed over; a video named twice counts once. A `VideoInput` is taken as it is, so that a
+    caller can say how a file is called in the results. A manifest's video is looked at from the
+    earliest start of its segments to the latest end, a frame folder as a whole. `fps` is the rate of frame
+    folders that do not state theirs.
 
     Raises `DataError` for a path that does not exist or a folder without any video.
     """
@@ -87,6 +89,13 @@ def video_inputs(
         return _of_manifest(videos, fps)
     found: dict[Path, VideoInput] = {}
     for video in videos:
+        if isinstance(video, VideoInput):
+            found.setdefault(video.path.resolve(), video)
+            continue
+        if is_address(os.fspath(video)):
+            copy = copy_path(os.fspath(video))
+            found.setdefault(copy, VideoInput(os.fspath(video), copy))
+            continue
         path = Path(video)
         try:
             exists = path.exists()
