@@ -1,0 +1,1 @@
+"""From action names to reviewed clips: candidates, review, what to review next."""
