@@ -1,0 +1,1 @@
+"""What all pages share: look, login, errors in words, files with ranges."""

@@ -1,0 +1,1 @@
+"""Data in a browser: browse manifests, check, split, import, upload."""

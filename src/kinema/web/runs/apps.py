@@ -1,0 +1,10 @@
+"""The app of runs."""
+
+from django.apps import AppConfig
+
+
+class RunsConfig(AppConfig):
+    """Runs and trainings."""
+
+    name = "kinema.web.runs"
+    label = "runs"

@@ -1,0 +1,1 @@
+"""How numbers of runs read on a page."""

@@ -1,0 +1,10 @@
+"""The app of teaching."""
+
+from django.apps import AppConfig
+
+
+class TeachConfig(AppConfig):
+    """Projects, actions, takes."""
+
+    name = "kinema.web.teach"
+    label = "teach"

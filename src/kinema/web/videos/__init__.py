@@ -1,0 +1,1 @@
+"""Videos: uploads that can be resumed, what a recognizer says of them, the player with its timeline."""
