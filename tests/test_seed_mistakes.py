@@ -125,7 +125,7 @@ def test_s2_the_time_that_is_shown_includes_the_backbone(tmp_path: Path) -> None
     embed = recognizer.embedder
 
     class Slow:
-        engine, passes = "slow", 0
+        engine, passes, at_a_time = "slow", 0, 1
 
         def __call__(self, pictures: np.ndarray) -> np.ndarray:
             time.sleep(0.02)

@@ -49,7 +49,13 @@ def test_one_command_gives_all_results_and_says_where_they_are(
     out = run_folder / "predictions"  # the default
     said = capsys.readouterr()
     assert said.err == ""
-    for name in ("videos.csv", "frame_predictions.csv", "my 'best' vidéo.mp4", "my 'best' vidéo.vtt"):
+    for name in (
+        "videos.csv",
+        "frame_predictions.csv",
+        "events.csv",
+        "my 'best' vidéo.mp4",
+        "my 'best' vidéo.vtt",
+    ):
         assert str(out / name) in said.out
         assert (out / name).is_file()
     assert f"kinema report '{run_folder}'" in said.out
@@ -74,6 +80,55 @@ def test_the_numbers_are_those_of_predict_in_a_notebook(run_folder: Path, tmp_pa
             float(expected.probabilities[index // 5, 0]), abs=1e-4
         )
     assert not (out / "v.mp4").exists()
+
+
+def test_events_come_from_a_file_of_rules_and_can_be_left_out(
+    run_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    video, rules, out = write_video(tmp_path / "v.mp4", 50), tmp_path / "rules.toml", tmp_path / "out"
+    options = ["--out", str(out), "--no-annotate", "--device", "torch"]
+    predict = ["predict", str(run_folder), str(video), *options]
+    # Whatever an untrained model says, it is an event from the first full window (0.6 s) to the last row (1.8 s).
+    rules.write_text('labels = "walk"\nsmoothing = "none"\n[default]\nenter = 0.0\nleave = 0.0\n')
+    assert run([*predict, "--rules", str(rules)]) == 0
+    assert ", 1 event\n" in capsys.readouterr().out
+    (row,) = rows_of(out / "events.csv")
+    assert (row["video"], row["label"], row["start"], row["end"]) == (str(video), "walk", "0.6", "1.8")
+    rules.write_text('labels = ["wave <hand>"]\n[default]\nenter = 1.0\n')
+    assert run([*predict, "--rules", str(rules)]) == 0
+    assert ", 0 events (done before)\n" in capsys.readouterr().out
+    assert rows_of(out / "events.csv") == []
+
+    assert run([*predict[:3], *options[2:], "--out", str(tmp_path / "none"), "--no-events"]) == 0
+    assert " event" not in capsys.readouterr().out and not (tmp_path / "none" / "events.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "code", "words"),
+    [
+        ("labels = ['run']", [], 2, "event label 'run': the recognizer does not know it"),
+        ("[default]\nenter = 2", [], 3, "rules.toml: not a file of event rules"),
+        (None, [], 3, "rules.toml: cannot be read"),
+        ("", ["--no-events"], 2, "--rules"),
+    ],
+)
+def test_wrong_rules_are_told_in_one_line(
+    run_folder: Path,
+    tmp_path: Path,
+    text: str | None,
+    options: list[str],
+    code: int,
+    words: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    video, rules = write_video(tmp_path / "v.mp4", 5), tmp_path / "rules.toml"
+    if text is not None:
+        rules.write_text(text)
+    out = ["--out", str(tmp_path / "out"), "--device", "torch"]
+    assert run(["predict", str(run_folder), str(video), "--rules", str(rules), *out, *options]) == code
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("kinema: ") and words in line
+    assert not (tmp_path / "out").exists()
 
 
 def test_some_bad_videos_are_a_warning_and_only_bad_ones_are_code_3(
@@ -135,6 +190,7 @@ def test_a_folder_without_a_recognizer_says_so(tmp_path: Path, capsys: pytest.Ca
     assert "empty run" in line and "recognizer.json" in line
 
 
+@pytest.mark.slow
 def test_ctrl_c_is_code_130_and_the_next_call_goes_on(run_folder: Path, tmp_path: Path) -> None:
     videos = [write_video(tmp_path / f"{name}.mp4", 30) for name in "ab"]
     # Ctrl-C arrives while the second video is annotated, whichever was read first.

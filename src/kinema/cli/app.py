@@ -23,12 +23,33 @@ from kinema.errors import KinemaError
 # In the order in which they are used. The modules import what is heavy inside of their functions.
 _VERBS = {
     "data": "kinema.cli.data:app",
+    "models": "kinema.cli.models:models",
     "train": "kinema.cli.train:train",
+    "tune": "kinema.cli.tune:tune",
+    "runs": "kinema.cli.runs:app",
     "report": "kinema.cli.report:report",
     "predict": "kinema.cli.predict:predict",
+    "watch": "kinema.cli.watch:watch",
+    "evaluate-events": "kinema.cli.evaluate_events:evaluate_events",
+    "export": "kinema.cli.export:export",
+    "serve": "kinema.cli.serve:serve",
+    "mine": "kinema.cli.mine:app",
     "demo": "kinema.cli.demo:demo",
     "doctor": "kinema.cli.doctor:doctor",
 }
+# What Ctrl-C stops and the same command takes up again; the others begin anew.
+_GO_ON = (
+    ["tune"],
+    ["predict"],
+    ["evaluate-events"],
+    ["mine", "clips"],
+    ["mine", "images"],
+    ["mine", "review"],
+    ["mine", "videos"],
+    ["data", "fetch"],
+    ["data", "frames"],
+    ["data", "upload"],
+)
 _STOPPED = 130
 
 
@@ -83,18 +104,20 @@ def run(arguments: Sequence[str]) -> int:
             return 1
         if debug:
             traceback.print_exc()
-        code, text = _explained(error)
+        code, text = _explained(error, arguments)
         if text:
             print(f"kinema: {' '.join(text.split())}", file=sys.stderr)
         return code
 
 
-def _explained(error: BaseException) -> tuple[int, str]:
+def _explained(error: BaseException, arguments: Sequence[str]) -> tuple[int, str]:
     """Return the exit code and the line for an error."""
     if isinstance(error, KinemaError):
         return error.exit_code, str(error)
     if isinstance(error, (KeyboardInterrupt, typer.Abort)):
-        return _STOPPED, "stopped; what was finished is kept, and the same command goes on from there"
+        if any(arguments[: len(verb)] == verb for verb in _GO_ON):
+            return _STOPPED, "stopped; what was finished is kept, and the same command goes on from there"
+        return _STOPPED, "stopped; nothing is left half-written, and the same command begins anew"
     if hasattr(error, "format_message") and hasattr(
         error, "exit_code"
     ):  # the usage errors of click and typer

@@ -5,17 +5,12 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    SpinnerColumn,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 # Lines are never wrapped: a path that was cut in two cannot be copied.
 console = Console(soft_wrap=True, highlight=False)
@@ -31,6 +26,16 @@ def progress_bar(*, count: bool = True) -> Progress:
     ...     task = bar.add_task("reading", total=10)
     ...     bar.update(task, completed=4)
     """
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        SpinnerColumn,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
     numbers = [MofNCompleteColumn()] if count else [TextColumn("{task.percentage:>3.0f} %")]
     return Progress(
         SpinnerColumn(),

@@ -8,7 +8,6 @@ import io
 import os
 import platform
 import shutil
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import metadata
@@ -60,7 +59,7 @@ def _python() -> str:
 
 
 def _cores() -> str | tuple[Status, str, str]:
-    from kinema.models.embedder import usable_cores
+    from kinema.data.segments import usable_cores
 
     cores = usable_cores()
     if cores < 2:
@@ -219,20 +218,18 @@ def _here() -> str | tuple[Status, str, str]:
 
 
 def _speed() -> str | tuple[Status, str, str]:
-    import numpy as np
-
     from kinema.data.clipspec import ClipSpec
-    from kinema.models import FrameBackbone, create_embedder
+    from kinema.models import FrameBackbone
+    from kinema.models.runtimes.choice import choose_runtime
 
-    embedder = create_embedder(FrameBackbone(), ClipSpec())
-    pictures = np.zeros((16, 224, 224, 3), np.uint8)
-    embedder(pictures)
-    since = time.perf_counter()
-    embedder(pictures)
-    embedder(pictures)
-    milliseconds = (time.perf_counter() - since) / 32 * 1000
-    found = f"{milliseconds:.1f} ms a picture of 224x224 in {embedder.engine}"
-    if milliseconds > 100:
+    choice = choose_runtime(FrameBackbone(), ClipSpec(), anew=True)
+    names = {"torch": "torch", "onnx": "ONNX Runtime", "openvino": "OpenVINO"}
+    order = [name for name in names if name in choice.milliseconds]
+    if not order:
+        return "warn", f"predict and watch use {choice.runtime}: {choice.why}", _REINSTALL
+    times = ", ".join(f"{names[name]} {choice.milliseconds[name]:.1f}" for name in order)
+    found = f"ms a picture of 224x224: {times}; predict and watch use {names[choice.runtime]} ({choice.why})"
+    if choice.milliseconds.get(choice.runtime, 0.0) > 100:
         return "warn", found, "close other programs, or use a machine with more cores or a GPU"
     return found
 

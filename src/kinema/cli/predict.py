@@ -7,22 +7,23 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kinema.errors import UsageError
+from kinema.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from kinema.data import Manifest
     from kinema.evaluation.prediction_results import PredictionRun
 
+_EVENTS = "Events"
 _TABLES = {".csv", ".tsv", ".parquet", ".pq"}
 
 
 def predict(
     run: Annotated[Path, typer.Argument(help="A run folder, or a recognizer's folder.", show_default=False)],
     videos: Annotated[
-        list[Path],
+        list[str],
         typer.Argument(
             metavar="VIDEO...",
-            help="Videos, folders of videos or frames, or one manifest.",
+            help="Videos, folders of videos or frames, s3:// addresses, or one manifest.",
             show_default=False,
         ),
     ],
@@ -45,22 +46,45 @@ def predict(
     ] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Pictures computed at a time.")] = 16,
     device: Annotated[str, typer.Option(help="auto, cpu, torch (torch on the CPU) or cuda.")] = "auto",
+    runtime: Annotated[
+        str,
+        typer.Option(help="auto, torch, onnx, onnx-int8, openvino, openvino-int8 or torchscript."),
+    ] = "auto",
+    events: Annotated[
+        bool, typer.Option(help="Write events: what begins, peaks and ends.", rich_help_panel=_EVENTS)
+    ] = True,
+    rules: Annotated[
+        Path | None,
+        typer.Option(
+            help="JSON or TOML file of what an event is; default the recognizer's own.",
+            rich_help_panel=_EVENTS,
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
-    """Predict videos: a label and a timeline for each, a line for every frame, subtitles, annotated copies.
+    """Predict videos: a label, a timeline and events for each, a line for every frame, subtitles, annotated
+    copies.
 
     The same command goes on where it was stopped. Exits with 3 only when no video at all could be read.
     """
     if fps is not None and not fps > 0:
         raise UsageError(f"--fps {fps:g}: give frames a second, above 0")
+    if rules is not None and not events:
+        raise UsageError("--rules: says what events are, and --no-events wants none; leave one out")
+    for path in (str(run), *videos):  # before seconds of importing
+        if "://" not in path and not Path(path).exists():
+            raise DataError(f"{path}: no such file or folder; check the path")
     from kinema.cli.console import progress_bar
     from kinema.evaluation.predictions import predict_to_folder
     from kinema.evaluation.video_inputs import video_inputs
+    from kinema.events import EventRules
     from kinema.models import Recognizer
 
     data = _data(videos, split)
     folder = out or _default_out(run)
     video_inputs(data, fps=fps, out=folder)  # a wrong path is said before the weights are loaded
-    recognizer = Recognizer.load(run, device=device)
+    event_rules = EventRules.read(rules) if rules is not None else None
+    recognizer = Recognizer.load(run, device=device, runtime=runtime)
     with progress_bar(count=False) as bar:
         task = bar.add_task("loading", total=None)
 
@@ -76,6 +100,8 @@ def predict(
             batch_size=batch_size,
             fps=fps,
             limit=limit,
+            rules=event_rules,
+            events=events,
             progress=show,
         )
     _tell(result, run)
@@ -83,8 +109,8 @@ def predict(
         raise typer.Exit(3)
 
 
-def _data(videos: list[Path], split: str | None) -> Manifest | list[Path]:
-    tables = [video for video in videos if video.suffix.lower() in _TABLES]
+def _data(videos: list[str], split: str | None) -> Manifest | list[str]:
+    tables = [video for video in videos if Path(video).suffix.lower() in _TABLES]
     if not tables:
         if split:
             raise UsageError("--split: only a manifest has splits; give one, or leave the option out")
@@ -110,6 +136,8 @@ def _tell(result: PredictionRun, run: Path) -> None:
     for video in result.videos[:20]:
         if not video.failed:
             sure = f"{100 * (video.confidence or 0):.0f} %, {video.seconds:.1f} s"
+            if video.event_count is not None:
+                sure += f", {video.event_count} event{'' if video.event_count == 1 else 's'}"
             say(f"{video.video}: {video.label} {sure}{' (done before)' if video.reused else ''}")
     if len(result.videos) > 20:
         say(f"and {len(result.videos) - 20} more in {result.videos_csv}")
@@ -125,4 +153,7 @@ def _tell(result: PredictionRun, run: Path) -> None:
         warn(f"{failed} could not be read; listed in {result.videos_csv}")
     first = next((video for video in result.videos if not video.failed), None)
     files = first.files if first and len(result.videos) == 1 else []
-    done([result.videos_csv, result.frame_predictions_csv, *files], [f"kinema report {quoted(run)}"])
+    tables = [result.videos_csv, result.frame_predictions_csv]
+    if result.with_events:
+        tables.append(result.events_csv)
+    done([*tables, *files], [f"kinema report {quoted(run)}"])

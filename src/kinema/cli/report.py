@@ -16,15 +16,20 @@ def report(
     out: Annotated[
         Path | None, typer.Option(help="Folder of the new report; default RUN/report-DATA.")
     ] = None,
+    events: Annotated[
+        bool, typer.Option("--events", help="Score events in the whole videos of test, too.")
+    ] = False,
 ) -> None:
     """Show a run's report, or score its recognizer on other labelled videos and write a report of that."""
     import json
 
     from kinema.cli.console import done, progress_bar, quoted
     from kinema.cli.train import say_result
-    from kinema.errors import DataError
+    from kinema.errors import DataError, UsageError
     from kinema.evaluation import evaluate
 
+    if events and data is None:
+        raise UsageError("--events: give labelled videos too, such as the run's data.csv")
     if data is None:
         path = run / "results.json"
         if not path.is_file():
@@ -42,7 +47,11 @@ def report(
         with progress_bar() as bar:
             task = bar.add_task("extracting features", total=None)
             found = evaluate(
-                run, data, out=folder, progress=lambda n, total: bar.update(task, completed=n, total=total)
+                run,
+                data,
+                out=folder,
+                events=events,
+                progress=lambda n, total: bar.update(task, completed=n, total=total),
             )
     say_result(folder, found["report"])
     done([folder / "report.html", folder / "results.json"], [f"kinema predict {quoted(run)} VIDEO"])
