@@ -130,7 +130,11 @@ def open_page(browser: Any) -> Callable[..., Any]:
 
 
 class _OpenPage:
-    """A block with a page whose console must stay free of errors; `page.expected` lists patterns of those a test provokes."""
+    """A block with a page whose console must stay free of errors; `page.expected` lists patterns of those a test provokes.
+
+    `page.follow(locator)` clicks on what leads to another page and waits until that is there, its scripts too: a click alone
+    returns when the other page begins to come.
+    """
 
     def __init__(self, browser: Any, address: str, **context: Any) -> None:
         self._context = browser.new_context(base_url=address, **context)
@@ -139,9 +143,14 @@ class _OpenPage:
     def __enter__(self) -> Any:
         self._page = self._context.new_page()
         self._page.expected = []
+        self._page.follow = self._follow
         self._page.on("pageerror", lambda error: self._errors.append(str(error)))
         self._page.on("console", self._said)
         return self._page
+
+    def _follow(self, link: Any) -> None:
+        with self._page.expect_navigation():
+            link.click()
 
     def _said(self, message: Any) -> None:
         if message.type == "error":  # which file a 404 was about is in the location only

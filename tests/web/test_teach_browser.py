@@ -67,14 +67,16 @@ def with_camera(browser: Any) -> Iterator[Callable[..., Any]]:
         other.close()
 
 
-def begin(page: Any, *labels: str, nothing: bool = False) -> None:
-    """Name the actions and go to the project's page."""
+def begin(page: Any, *labels: str, nothing: bool = False, scripts: bool = True) -> None:
+    """Name the actions and go to the project's page; by then its scripts listen, unless told to go on earlier."""
     page.goto("/teach/", timeout=_SOON)  # the first page of a cold server
     for number, label in enumerate(labels, 1):
         page.get_by_label(f"Action {number}").fill(label)
     page.get_by_label("Also learn “nothing”").set_checked(nothing)
     page.get_by_role("button", name="Start").click()
-    page.get_by_role("heading", level=1, name=", ".join(labels)).wait_for()
+    page.get_by_role("heading", level=1, name=", ".join(labels)).wait_for(timeout=_SOON)
+    if scripts:
+        page.wait_for_load_state(timeout=_SOON)
 
 
 def add_clips(page: Any, label: str, paths: list[Path]) -> None:
@@ -126,7 +128,7 @@ def test_dropped_clips_become_a_recognizer(
         assert page.get_by_text("Ready.", exact=True).is_visible()
         screenshot(page, "teach-takes-light")
         train(page)
-        assert page.locator("#result").get_by_text("of 8", exact=False).first.is_visible()
+        page.locator("#result").get_by_text("of 8", exact=False).first.wait_for()
         page.wait_for_function("() => document.activeElement?.id === 'result'")
         assert serious(page) == []
         screenshot(page, "teach-result-light")
@@ -178,6 +180,7 @@ def test_from_nothing_to_a_live_prediction_by_the_camera(
     first.locator("[data-stage].recording").wait_for(timeout=_SOON)
     screenshot(first, "teach-recording")
     until_ready(first, 4)
+    first.context.close()  # its preview would go on being drawn
     second = with_camera(fed["pushing"], site.address)
     second.goto(place)
     second.get_by_role("button", name="Open the camera").click()
@@ -189,7 +192,7 @@ def test_from_nothing_to_a_live_prediction_by_the_camera(
     second.keyboard.press("t")
     second.locator("#result").wait_for(timeout=_SOON)
     screenshot(second, "teach-camera-result")
-    assert second.get_by_text("8 of 8", exact=True).is_visible()
+    second.get_by_text("8 of 8", exact=True).wait_for()
     second.get_by_role("link", name="Try it live").click()
     second.wait_for_url("**/live/**")
     second.locator("[data-label]", has_text="pushing").wait_for(timeout=_SOON)
@@ -258,7 +261,7 @@ def test_clips_chosen_before_the_script_is_there_are_sent(page: Any, tmp_path: P
     held: list[Any] = []
     page.route("**/teach/project*.js", lambda route: held.append(route))
     page.route("**/takes/", lambda route: route.fulfill(status=400, json={"detail": "it was sent"}))
-    begin(page, "wave", "clap")
+    begin(page, "wave", "clap", scripts=False)
     clip = tmp_path / "a.mp4"
     clip.write_bytes(b"a clip")
     add_clips(page, "wave", [clip])

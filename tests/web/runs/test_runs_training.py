@@ -178,7 +178,7 @@ def test_start_watch_and_cancel_in_a_browser(
         screenshot(page, "runs-training-light")
         page.goto("/runs/")
         assert page.get_by_role("heading", name="At work").is_visible()
-        page.get_by_role("link", name="Train watched").click()
+        page.follow(page.get_by_role("link", name="Train watched"))
         page.get_by_role("button", name="Cancel").click()
         page.get_by_text("cancelled", exact=True).wait_for()
         page.goto("/runs/")

@@ -63,9 +63,20 @@ class Videos:
             time.sleep(0.1)
 
     def wait(self, page: Any, expression: str, seconds: float = PATIENCE) -> None:
-        """Wait until an expression holds; Playwright's own way needs an `eval` that the site's policy forbids."""
+        """Wait until an expression holds; Playwright's own way needs an `eval` that the site's policy forbids.
+
+        A page may be loading another meanwhile, so that for a moment there is nothing to ask.
+        """
+        from playwright.sync_api import Error
+
         end = time.monotonic() + seconds
-        while not page.evaluate(expression):
+        while True:
+            try:
+                if page.evaluate(expression):
+                    return
+            except Error:
+                if time.monotonic() >= end:
+                    raise
             assert time.monotonic() < end, expression
             page.wait_for_timeout(50)
 

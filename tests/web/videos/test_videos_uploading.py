@@ -165,8 +165,8 @@ def test_uploading_watching_and_deleting_need_no_script(
         assert page.locator("video source").count() == 2
         assert page.locator(".lane path").count() == 3
         assert page.get_by_role("link", name="Subtitles").is_visible()
-        page.get_by_role("link", name="Delete", exact=True).click()
-        page.get_by_role("button", name="Delete").click()
+        page.follow(page.get_by_role("link", name="Delete", exact=True))
+        page.follow(page.get_by_role("button", name="Delete"))
         assert page.get_by_text("plain.mp4 is deleted.").is_visible()
     assert httpx.get(f"{videos.site.address}/videos/{pk}/").status_code == 404
 
