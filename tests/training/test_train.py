@@ -73,6 +73,18 @@ def test_results_have_the_fields_of_s4(tiny_run: Run) -> None:
     assert results["path_model"] == str(tiny_run.folder)
 
 
+def test_a_frozen_backbone_of_random_weights_is_said_there_and_wherever_it_is_evaluated(
+    tiny_run: Run, actions: Path
+) -> None:
+    said = {item["code"]: item for item in tiny_run.results["report"]["caveats"]}["random-backbone"]
+    assert said["level"] == "serious"
+    assert said["text"].startswith(
+        "The backbone has random weights and was frozen, so it never learned to see."
+    )
+    again = evaluate(tiny_run.folder, actions)["report"]["caveats"]
+    assert said in again
+
+
 def test_params_hold_every_setting(tiny_run: Run) -> None:
     params = json.loads((tiny_run.folder / "params.json").read_text())
     assert params["architecture"] == "motion_moments"

@@ -23,6 +23,7 @@ def find_caveats(summary: dict[str, Any]) -> list[dict[str, str]]:
 
     - inflated: the splits leak with their maker's consent (`Manifest.split_by`), or the recognizer was trained
       on such splits; always first. leak: the caller found one. no-test: the headline is not of a test split.
+    - random-backbone: the pictures are read by a frozen network of random weights.
     - over-fitting: train accuracy is at least 0.10 higher *and* above the upper end of the interval (so that
       the groups drawn do not explain it); serious from 0.20 on.
     - few-groups: under 5, no interval; under 10, the interval is itself uncertain. wide-interval: wider than
@@ -37,6 +38,7 @@ def find_caveats(summary: dict[str, Any]) -> list[dict[str, str]]:
     split = summary["headline"]["split"]
     found = [
         *_inflated(summary),
+        *_random_backbone(summary),
         *_split_caveats(summary, split),
         *_overfitting(summary, split),
         *_interval_caveats(summary["headline"], split),
@@ -70,6 +72,16 @@ def _inflated(summary: dict[str, Any]) -> list[dict[str, str]]:
         )
         return [_say("serious", "inflated", text)]
     return []
+
+
+def _random_backbone(summary: dict[str, Any]) -> list[dict[str, str]]:
+    if not summary.get("provenance", {}).get("random_backbone"):
+        return []
+    text = (
+        "The backbone has random weights and was frozen, so it never learned to see. Train with weights=bundled, with a file "
+        "of weights, or from nothing with freeze=false."
+    )
+    return [_say("serious", "random-backbone", text)]
 
 
 def _split_caveats(summary: dict[str, Any], split: str) -> list[dict[str, str]]:

@@ -16,7 +16,7 @@ from kinema.data.splits import without_splits
 from kinema.errors import DataError, UsageError
 from kinema.evaluation.evaluate import publish, save_baseline
 from kinema.evaluation.speed import measure_speed
-from kinema.models import FactorisedModel, Recognizer, default_spec, torch_device
+from kinema.models import FactorisedModel, Recognizer, default_spec, model_entry, torch_device
 from kinema.training.distributed import AllStopError, is_follower, joined
 from kinema.training.folding import fit_folds
 from kinema.training.results import flat, headline, provenance, s4_results, test_accuracy
@@ -157,6 +157,8 @@ def _carry_out(plan: Plan, recognizer: Recognizer, state: RunState, listener: Li
     listener.stage("measuring the speed")
     speed = measure_speed(recognizer, [t.segment for t in work.timelines()[0] if t.segment.split == "test"])
     recognizer.provenance = provenance(manifest, _name(manifest), settings, report, seconds, speed)
+    if work.frozen and {**model_entry(plan.model).settings, **recognizer.settings}.get("weights") == "none":
+        recognizer.provenance["random_backbone"] = True
     params = {
         "architecture": plan.model,
         "data": str(_name(manifest)),
