@@ -49,8 +49,8 @@ def test_help_takes_less_than_half_a_second() -> None:
         used = resource.getrusage(resource.RUSAGE_CHILDREN)
         return used.ru_utime + used.ru_stime
 
-    seconds = []
-    for _ in range(4):
+    seconds: list[float] = []
+    while len(seconds) < 10 and min(seconds, default=1.0) >= 0.5:
         since = spent()
         assert kinema("--help").returncode == 0
         seconds.append(spent() - since)

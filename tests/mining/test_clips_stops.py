@@ -186,7 +186,10 @@ def test_videos_that_hold_little_or_nothing(
     assert told["one frame.mp4"]["clips"] == 0 and told["one frame.mp4"]["left_out_short"] > 0
     assert "cut short" in " ".join(told["truncated.mp4"]["problems"])
     assert told["truncated.mp4"]["clips"] > 0
-    assert set(lengths(out)) == {30}
+    counts = dict(zip(Manifest.read(out / "clips.csv").table["video"], lengths(out), strict=True))
+    assert {count for name, count in counts.items() if "good" in name} == {30}
+    # Near the end of a video that is cut short a picture may be missing: it depends on the encoder where the end falls.
+    assert {count for name, count in counts.items() if "truncated" in name} <= {29, 30}
     # No video that can be read at all is an error, and leaves nothing to be reviewed.
     assert run(command(recognizer, folder / "empty.mp4", tmp_path / "none")) == 3
     said = capsys.readouterr().out

@@ -176,7 +176,7 @@ def test_events_outlive_the_absence_of_the_broker(
     wait_for(lambda: listener.arrived(topic) == ["before", "one", "two"], within=20)
     again = listen(port)
     wait_for(lambda: again.state("kinema/door-mp4/state").get("active") == ["fall"])
-    assert again.newest("kinema/door-mp4/fall") == "ON"
+    wait_for(lambda: again.newest("kinema/door-mp4/fall") == "ON")
     runner.close(5)
     name = f"mqtt 127.0.0.1:{port}"
     assert told[0].startswith(f"{name}: 127.0.0.1:{port} ")

@@ -281,7 +281,7 @@ def test_a_courier_that_hangs_is_left_behind(tmp_path: Path, wait_for: Callable[
     wait_for(hanging.is_set)
     began = time.monotonic()
     assert courier.close(0.2) == 1
-    assert time.monotonic() - began < 1.0
+    assert time.monotonic() - began < 10.0
     free.set()
 
 

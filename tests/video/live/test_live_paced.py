@@ -57,7 +57,7 @@ def test_who_is_late_gets_every_picture_without_waiting(tmp_path: Path, syntheti
         time.sleep(1.1)
         began = time.monotonic()
         assert len(list(pictures)) == 24
-        assert time.monotonic() - began < 0.4
+        assert time.monotonic() - began < 0.9  # at its pace it would take 0.96
 
 
 def test_a_paced_source_samples_as_the_file_and_stops_at_once(tmp_path: Path, synthetic: Any) -> None:
@@ -71,7 +71,7 @@ def test_a_paced_source_samples_as_the_file_and_stops_at_once(tmp_path: Path, sy
         threading.Timer(0.3, slow.stop).start()
         began = time.monotonic()
         assert len(list(slow.pictures(0.0, None))) == 1
-        assert time.monotonic() - began < 1.0
+        assert time.monotonic() - began < 3.0  # the next picture is due after 4
     with pytest.raises(UsageError, match="speed must be a positive number"):
         PacedSource(open_source(clip), speed=0)
 
