@@ -182,11 +182,20 @@ def test_the_player_shows_one_clip_at_a_time_and_none_in_the_end(
     mined: Path, player: tuple[str, Path], terminal: Callable[..., Terminal]
 ) -> None:
     kinema = terminal("mine", "review", str(mined), "--no-near", "--player", player[0])
-    kinema.until("film_a.mp4 · 3.0")
-    kinema.press("a", "film_a.mp4 · 9.0")
-    kinema.press("o")
     shown = player[1]
-    kinema.wait(lambda: len(shown.read_text().splitlines()) == 3, "the clip was not opened again")
+
+    def opened(times: int) -> None:  # a player that is ended at once has not told of itself yet
+        kinema.wait(
+            lambda: shown.exists() and len(shown.read_text().splitlines()) == times,
+            f"no player was started for the {times}. time",
+        )
+
+    kinema.until("film_a.mp4 · 3.0")
+    opened(1)
+    kinema.press("a", "film_a.mp4 · 9.0")
+    opened(2)
+    kinema.press("o")
+    opened(3)
     numbers = [int(line.split()[0]) for line in shown.read_text().splitlines()]
     assert [_alive(number) for number in numbers] == [False, False, True]
     kinema.press("q")

@@ -42,7 +42,7 @@ def free_port() -> int:
 def wait_for() -> Callable[..., None]:
     """Return once a condition holds; fail after `within` seconds."""
 
-    def wait(condition: Callable[[], object], within: float = 10.0) -> None:
+    def wait(condition: Callable[[], object], within: float = 60.0) -> None:
         end = time.monotonic() + within
         while not condition():
             assert time.monotonic() < end, "did not happen in time"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -32,9 +33,12 @@ class _Listener:
         self.client.on_message = lambda _client, _data, m: self.messages.append(
             (m.topic, m.payload.decode(), m.retain)
         )
+        subscribed = threading.Event()
+        self.client.on_subscribe = lambda *_: subscribed.set()
         self.client.reconnect_delay_set(1, 1)
         self.client.connect("127.0.0.1", port)
         self.client.loop_start()
+        assert subscribed.wait(60), "the broker does not answer"  # what comes before that is not for it
 
     def newest(self, topic: str) -> Any:
         found = [payload for name, payload, _ in self.messages if name == topic]

@@ -35,7 +35,7 @@ def open_files() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
-def until(done: Callable[[], bool], seconds: float = 10.0) -> bool:
+def until(done: Callable[[], bool], seconds: float = 30.0) -> bool:
     """Wait for something; return whether it came."""
     end = time.monotonic() + seconds
     while not done():
