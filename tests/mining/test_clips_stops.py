@@ -189,7 +189,7 @@ def test_videos_that_hold_little_or_nothing(
     counts = dict(zip(Manifest.read(out / "clips.csv").table["video"], lengths(out), strict=True))
     assert {count for name, count in counts.items() if "good" in name} == {30}
     # Near the end of a video that is cut short a picture may be missing: it depends on the encoder where the end falls.
-    assert {count for name, count in counts.items() if "truncated" in name} <= {29, 30}
+    assert {count for name, count in counts.items() if "truncated" in name} in ({30}, {29, 30}, {29})
     # No video that can be read at all is an error, and leaves nothing to be reviewed.
     assert run(command(recognizer, folder / "empty.mp4", tmp_path / "none")) == 3
     said = capsys.readouterr().out

@@ -311,7 +311,7 @@ def test_wrong_calls(tmp_path: Path) -> None:
         mine_videos(["waving"], tmp_path / "videos.txt")
     for prefix in ("nosuchsearch", ""):
         with pytest.raises(UsageError, match=f"--site {prefix}: no search that yt-dlp knows"):
-            mine_videos(["waving", "jumping"], tmp_path / "new" / "none.csv", site=prefix)
+            mine_videos(["waving", "jumping"], tmp_path / "new" / "deep" / "none.csv", site=prefix)
         assert not (tmp_path / "new").exists()
     assert not (tmp_path / "none.csv").exists()
     (tmp_path / "other.csv").write_text("a,b\n1,2\n")

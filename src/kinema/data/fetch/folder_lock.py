@@ -32,7 +32,7 @@ def list_lock(out: Path) -> Iterator[None]:
 def _held(lock: Path, what: Path, busy: str) -> Iterator[None]:
     import filelock
 
-    made = not lock.parent.exists()
+    made = [folder for folder in lock.parents if not folder.exists()]
     try:
         lock.parent.mkdir(parents=True, exist_ok=True)
         with filelock.FileLock(lock, timeout=0):
@@ -42,8 +42,8 @@ def _held(lock: Path, what: Path, busy: str) -> Iterator[None]:
                 # While it is held: whoever has opened it meanwhile finds it gone and makes a new one.
                 with suppress(OSError):
                     lock.unlink(missing_ok=True)
-                    if made:
-                        lock.parent.rmdir()  # only where nothing came of it: a folder that holds something stays
+                    for folder in made:
+                        folder.rmdir()  # only where nothing came of it: a folder that holds something stays
     except filelock.Timeout as error:
         raise KinemaError(f"{what}: {busy}; wait for it or give --out") from error
     except OSError as error:
